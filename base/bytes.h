@@ -1,0 +1,98 @@
+/* bytes: borrowed byte ranges, a reader for them, and a sticky builder.
+ *
+ * `struct bytes` always borrows and never frees. Nobody else does pointer arithmetic (except pki/der.c).
+ * A reader fails at the call; a builder is sticky: after the first failure every put does nothing, and
+ * builder_failed() is asked once at the end.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/err.h"
+
+struct bytes {
+        const uint8_t *data;
+        size_t len;
+};
+
+#define BYTES_NONE ((struct bytes){0})
+#define BYTES_OF(array) ((struct bytes){(const uint8_t *)(array), sizeof(array)})
+/* The bytes of a string literal, without its closing NUL. */
+#define BYTES_LIT(literal) ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
+
+static inline struct bytes bytes_make(const void *data, size_t len)
+{
+        return (struct bytes){(const uint8_t *)data, len};
+}
+
+static inline struct bytes bytes_str(const char *s)
+{
+        return (struct bytes){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+        return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* Like memcmp; of two where one begins the other, the shorter is the smaller (LMDB's order of keys). */
+int bytes_compare(struct bytes a, struct bytes b);
+
+/* Up to `n` bytes taken from the front of `in`, which advances past them. ERR_INVALID if `in` is shorter. */
+MUST_CHECK enum err bytes_take(struct bytes *in, size_t n, struct bytes *ret_taken);
+MUST_CHECK enum err bytes_take_u8(struct bytes *in, uint8_t *ret_value);
+/* Big-endian integers. */
+MUST_CHECK enum err bytes_take_u16(struct bytes *in, uint16_t *ret_value);
+MUST_CHECK enum err bytes_take_u32(struct bytes *in, uint32_t *ret_value);
+MUST_CHECK enum err bytes_take_u64(struct bytes *in, uint64_t *ret_value);
+/* A u16 length and that many bytes / a u32 length and that many bytes. */
+MUST_CHECK enum err bytes_take_block16(struct bytes *in, struct bytes *ret_block);
+MUST_CHECK enum err bytes_take_block32(struct bytes *in, struct bytes *ret_block);
+
+/* Lower-case hex, NUL-terminated; `ret_text` holds at least 2 * b.len + 1. Returns ret_text. */
+char *bytes_to_hex(struct bytes b, char *ret_text);
+/* Hex digits in either case, an even number of them (no separators). ERR_INVALID otherwise, ERR_RANGE if longer than cap. */
+MUST_CHECK enum err bytes_from_hex(struct bytes text, uint8_t *ret_data, size_t cap, size_t *ret_len);
+
+/* A growing (heap) or fixed (caller's memory) byte buffer. A zeroed builder is an empty growing one. */
+struct builder {
+        uint8_t *data;
+        size_t len;
+        size_t cap;
+        bool fixed;  /* data is the caller's: never grown, never freed */
+        bool failed; /* sticky: an allocation failed, or the fixed memory was too short */
+};
+
+struct builder builder_fixed(void *memory, size_t cap);
+void builder_done(struct builder *b);
+/* Empties it, keeps its memory, clears `failed`. */
+void builder_reset(struct builder *b);
+static inline bool builder_failed(const struct builder *b)
+{
+        return b->failed;
+}
+static inline struct bytes builder_bytes(const struct builder *b)
+{
+        return (struct bytes){b->data, b->len};
+}
+/* Ownership of the memory goes from `b` (left empty) to `ret`. */
+void builder_move(struct builder *ret, struct builder *b);
+
+/* Room for `n` more bytes at the end, counted as written; NULL once failed. */
+uint8_t *builder_extend(struct builder *b, size_t n);
+/* Opens a gap of `n` bytes at `at` (<= len), the rest moved up; NULL once failed. */
+uint8_t *builder_insert(struct builder *b, size_t at, size_t n);
+void builder_put(struct builder *b, struct bytes bytes);
+void builder_put_u8(struct builder *b, uint8_t v);
+/* Big-endian. */
+void builder_put_u16(struct builder *b, uint16_t v);
+void builder_put_u32(struct builder *b, uint32_t v);
+void builder_put_u64(struct builder *b, uint64_t v);
+/* A u16 / u32 length before the bytes; fails when they are longer than that. */
+void builder_put_block16(struct builder *b, struct bytes bytes);
+void builder_put_block32(struct builder *b, struct bytes bytes);
+void builder_put_str(struct builder *b, const char *s);
+void builder_printf(struct builder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,75 @@
+/* der: a strict DER reader and builder (X.690 clause 10). BER is refused: indefinite or non-minimal lengths, trailing bytes,
+ * non-minimal INTEGERs, BOOLEANs other than 00/FF. Tags are single-byte (no high tag numbers).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+enum der_tag {
+        DER_BOOLEAN = 0x01,
+        DER_INTEGER = 0x02,
+        DER_BIT_STRING = 0x03,
+        DER_OCTET_STRING = 0x04,
+        DER_NULL = 0x05,
+        DER_OID = 0x06,
+        DER_ENUMERATED = 0x0a,
+        DER_UTF8_STRING = 0x0c,
+        DER_IA5_STRING = 0x16,
+        DER_UTC_TIME = 0x17,
+        DER_GENERALIZED_TIME = 0x18,
+        DER_SEQUENCE = 0x30,
+        DER_SET = 0x31,
+};
+#define DER_CONTEXT(n) (0x80 | (n))      /* [n] IMPLICIT, primitive */
+#define DER_CONTEXT_CONS(n) (0xa0 | (n)) /* [n] constructed: EXPLICIT, or IMPLICIT of a SEQUENCE */
+
+/* ---- reading: each call takes one element from the front of *in. ERR_INVALID: not DER, or another tag. ---- */
+
+/* The element's content. */
+MUST_CHECK enum err der_read(struct bytes *in, uint8_t tag, struct bytes *ret_content);
+/* The element whole: tag, length and content. */
+MUST_CHECK enum err der_read_tlv(struct bytes *in, uint8_t tag, struct bytes *ret_tlv);
+/* Whatever comes next; either output may be NULL. */
+MUST_CHECK enum err der_read_any(struct bytes *in, uint8_t *ret_tag, struct bytes *ret_content, struct bytes *ret_tlv);
+/* Is the next element's tag this one? (false at the end) */
+bool der_next_is(struct bytes in, uint8_t tag);
+/* OK only when nothing is left. */
+MUST_CHECK enum err der_end_of(struct bytes in);
+/* One element that must fill `in`: der_read and der_end_of. */
+MUST_CHECK enum err der_read_only(struct bytes in, uint8_t tag, struct bytes *ret_content);
+
+MUST_CHECK enum err der_read_bool(struct bytes *in, bool *ret_value);
+/* A non-negative INTEGER (or ENUMERATED by tag) of at most 8 octets. ERR_RANGE when larger or negative. */
+MUST_CHECK enum err der_read_uint(struct bytes *in, uint8_t tag, uint64_t *ret_value);
+/* INTEGER content octets, minimal, of any sign. */
+MUST_CHECK enum err der_read_integer(struct bytes *in, struct bytes *ret_content);
+/* BIT STRING with no unused bits: its octets. */
+MUST_CHECK enum err der_read_bit_string(struct bytes *in, struct bytes *ret_octets);
+/* UTCTime or GeneralizedTime as RFC 5280 4.1.2.5 has them: seconds, "Z", no fractions. */
+MUST_CHECK enum err der_read_time(struct bytes *in, int64_t *ret_time_s);
+
+/* ---- building: der_begin/der_end nest; the length is put in at der_end. Sticky (struct builder). ---- */
+
+/* Returns a mark to hand to der_end. */
+size_t der_begin(struct builder *b, uint8_t tag);
+void der_end(struct builder *b, size_t mark);
+void der_put(struct builder *b, uint8_t tag, struct bytes content);
+void der_put_bool(struct builder *b, bool v);
+void der_put_uint(struct builder *b, uint8_t tag, uint64_t v);
+void der_put_null(struct builder *b);
+void der_put_bit_string(struct builder *b, struct bytes octets);
+/* RFC 6960 times: always GeneralizedTime, YYYYMMDDHHMMSSZ (req 2.12). */
+void der_put_generalized_time(struct builder *b, int64_t time_s);
+/* RFC 5280 5.1.2.4 times: UTCTime through 2049, GeneralizedTime from 2050 (req 4.6). */
+void der_put_time(struct builder *b, int64_t time_s);
+
+/* ---- sizes, for code that lays out without a builder ---- */
+
+/* Octets that the tag and length of a content of `content_len` take: 2..6. */
+size_t der_header_len(size_t content_len);
+/* Writes tag and length at `at`; returns the first byte after. */
+uint8_t *der_write_header(uint8_t *at, uint8_t tag, size_t content_len);
