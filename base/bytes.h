@@ -41,13 +41,69 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 /* Like memcmp; of two where one begins the other, the shorter is the smaller (LMDB's order of keys). */
 int bytes_compare(struct bytes a, struct bytes b);
 
-/* Up to `n` bytes taken from the front of `in`, which advances past them. ERR_INVALID if `in` is shorter. */
-MUST_CHECK enum err bytes_take(struct bytes *in, size_t n, struct bytes *ret_taken);
-MUST_CHECK enum err bytes_take_u8(struct bytes *in, uint8_t *ret_value);
-/* Big-endian integers. */
-MUST_CHECK enum err bytes_take_u16(struct bytes *in, uint16_t *ret_value);
-MUST_CHECK enum err bytes_take_u32(struct bytes *in, uint32_t *ret_value);
-MUST_CHECK enum err bytes_take_u64(struct bytes *in, uint64_t *ret_value);
+/* `n` bytes taken from the front of `in`, which advances past them. ERR_INVALID, and `in` unmoved, if `in` is shorter.
+ * Inline: these stand on the path of every request. */
+MUST_CHECK static inline enum err bytes_take(struct bytes *in, size_t n, struct bytes *ret_taken)
+{
+        if (in->len < n)
+                return ERR_INVALID;
+        *ret_taken = (struct bytes){in->data, n};
+        if (n > 0)
+                in->data += n;
+        in->len -= n;
+        return OK;
+}
+
+/* A big-endian integer of `n` <= 8 bytes. */
+MUST_CHECK static inline enum err bytes_take_uint(struct bytes *in, size_t n, uint64_t *ret_value)
+{
+        uint64_t value = 0;
+
+        if (in->len < n)
+                return ERR_INVALID;
+        for (size_t i = 0; i < n; i++)
+                value = value << 8 | in->data[i];
+        in->data += n;
+        in->len -= n;
+        *ret_value = value;
+        return OK;
+}
+
+MUST_CHECK static inline enum err bytes_take_u8(struct bytes *in, uint8_t *ret_value)
+{
+        uint64_t value;
+        enum err e = bytes_take_uint(in, 1, &value);
+
+        if (e == OK)
+                *ret_value = (uint8_t)value;
+        return e;
+}
+
+MUST_CHECK static inline enum err bytes_take_u16(struct bytes *in, uint16_t *ret_value)
+{
+        uint64_t value;
+        enum err e = bytes_take_uint(in, 2, &value);
+
+        if (e == OK)
+                *ret_value = (uint16_t)value;
+        return e;
+}
+
+MUST_CHECK static inline enum err bytes_take_u32(struct bytes *in, uint32_t *ret_value)
+{
+        uint64_t value;
+        enum err e = bytes_take_uint(in, 4, &value);
+
+        if (e == OK)
+                *ret_value = (uint32_t)value;
+        return e;
+}
+
+MUST_CHECK static inline enum err bytes_take_u64(struct bytes *in, uint64_t *ret_value)
+{
+        return bytes_take_uint(in, 8, ret_value);
+}
+
 /* A u16 length and that many bytes / a u32 length and that many bytes. */
 MUST_CHECK enum err bytes_take_block16(struct bytes *in, struct bytes *ret_block);
 MUST_CHECK enum err bytes_take_block32(struct bytes *in, struct bytes *ret_block);

@@ -1,0 +1,60 @@
+/* txn: transactions and cursors: all that the row modules use of LMDB.
+ *
+ * A write transaction is sticky: puts and deletes return nothing, the first failure is kept, and txn_commit reports it having committed
+ * nothing. Reads inside any transaction fail at the call. Bytes got from a transaction live until its next write or its end.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "store/env.h"
+#include "store/schema.h"
+
+struct txn;
+
+/* The writer thread only; rotates the pins. */
+MUST_CHECK enum err txn_begin_write(struct env *env, struct txn **ret_txn);
+/* Ends the transaction whatever happens. ERR_NOSPC: nothing changed, the store is whole. ERR_IO: stop the engine. */
+MUST_CHECK enum err txn_commit(struct txn *txn);
+void txn_abort(struct txn *txn); /* NULL is fine */
+static inline void txn_abortp(struct txn **txn)
+{
+        txn_abort(*txn);
+}
+bool txn_failed(const struct txn *txn);
+/* Makes the transaction fail with `err`: a rule was broken half-way. */
+void txn_fail(struct txn *txn, enum err err);
+
+/* Engine: a registered read transaction; any thread, one thread at a time. Keep it shorter than a few seconds: it holds pages. */
+MUST_CHECK enum err txn_begin_read(struct env *env, struct txn **ret_txn);
+
+/* Worker: a read turn. Begins at the newest commit; cheap when nothing was committed since the last turn. */
+MUST_CHECK enum err txn_turn_begin(struct env *env, struct txn **ret_txn);
+/* ERR_STALE: the turn took too long; whatever was read must be thrown away and read again in a new turn. */
+MUST_CHECK enum err txn_turn_end(struct txn *txn);
+
+/* The id of the commit this transaction sees. */
+uint64_t txn_id(const struct txn *txn);
+
+MUST_CHECK enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value);
+void txn_put(struct txn *txn, enum table table, struct bytes key, struct bytes value);
+/* Room for `len` octets as the value of `key`, to be filled at once (no further call in between); NULL once failed. When the value there
+ * has that length already it is rewritten in place (its old octets are still in it). */
+uint8_t *txn_put_room(struct txn *txn, enum table table, struct bytes key, size_t len);
+void txn_delete(struct txn *txn, enum table table, struct bytes key);
+/* Rows in the table, and (last key) of it. */
+uint64_t txn_count(struct txn *txn, enum table table);
+
+/* Walks keys in order from the first at or after `from`, while they begin with `prefix`. */
+struct cursor {
+        void *mdb;
+        struct bytes prefix;
+        uint8_t prefix_memory[KEY_MAX];
+        bool started;
+};
+MUST_CHECK enum err cursor_open(struct cursor *ret, struct txn *txn, enum table table, struct bytes prefix, struct bytes from);
+/* ERR_NOT_FOUND at the end. */
+MUST_CHECK enum err cursor_next(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
+/* The last row of the prefix. */
+MUST_CHECK enum err cursor_last(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
+void cursor_close(struct cursor *c);
