@@ -17,6 +17,8 @@
 /* Wall clock, seconds / milliseconds since 1970-01-01 UTC. */
 int64_t clock_now_s(void);
 int64_t clock_now_ms(void);
+/* Tests: from now on the wall clock stands at `time_ms`; 0 sets it going again. */
+void clock_freeze_ms(int64_t time_ms);
 /* CLOCK_MONOTONIC: never stepped, for durations. */
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
@@ -24,7 +26,7 @@ int64_t clock_mono_us(void);
 /* RFC 3339, "2026-11-21T10:00:00Z"; ret_text holds CLOCK_TEXT_LEN. Returns ret_text. */
 #define CLOCK_TEXT_LEN 24
 char *clock_to_text(int64_t time_s, char *ret_text);
-/* RFC 3339 in UTC ("...Z", a space may stand for the T), a date alone (midnight UTC), or all-digits Unix seconds. */
+/* RFC 3339 in UTC ("...Z", a space may stand for the T; a fraction is dropped), a date alone (midnight UTC), or all-digits Unix seconds. */
 MUST_CHECK enum err clock_from_text(struct bytes text, int64_t *ret_time_s);
 /* RFC 9110 5.6.7 IMF-fixdate, "Sat, 21 Nov 2026 10:00:00 GMT"; ret_text holds CLOCK_HTTP_LEN + 1. Returns ret_text. */
 #define CLOCK_HTTP_LEN 29
