@@ -21,11 +21,11 @@ static inline void cleanup_close(const int *fd)
 #define _cleanup_close_ _cleanup_(cleanup_close)
 
 /* The value of `pointer`, which becomes NULL: ownership leaves. */
-#define steal(pointer)                                                                                                           \
-        (__extension__({                                                                                                         \
-                __typeof__(*(pointer)) steal_value = *(pointer);                                                                 \
-                *(pointer) = NULL;                                                                                               \
-                steal_value;                                                                                                     \
+#define steal(pointer)                                                                                                      \
+        (__extension__({                                                                                                    \
+                __typeof__(*(pointer)) steal_value = *(pointer);                                                            \
+                *(pointer) = NULL;                                                                                          \
+                steal_value;                                                                                                \
         }))
 
 /* The descriptor in `*fd`, which becomes -1. */

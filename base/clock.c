@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define CLOCK_MAX_S 253402300799 /* 9999-12-31T23:59:59Z */
+#define CLOCK_MAX_S 253402300799   /* 9999-12-31T23:59:59Z */
 #define CLOCK_MIN_S (-62167219200) /* 0000-01-01T00:00:00Z */
 
 static _Atomic int64_t frozen_ms;
@@ -63,8 +63,8 @@ static int days_in_month(int year, int month)
 
 static bool civil_is_valid(int year, int month, int day, int hour, int minute, int second)
 {
-        return year >= 0 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, month) && hour >= 0 &&
-               hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 59;
+        return year >= 0 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, month) &&
+               hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59 && second >= 0 && second <= 59;
 }
 
 /* Years are counted from March, in eras of 400 years = 146,097 days, so that the leap day is the last of its year. */
@@ -78,7 +78,8 @@ enum err clock_from_civil(int year, int month, int day, int hour, int minute, in
         era = (y >= 0 ? y : y - 399) / 400;
         day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
         day_of_era = (y - era * 400) * 365 + (y - era * 400) / 4 - (y - era * 400) / 100 + day_of_year;
-        *ret_time_s = (era * 146097 + day_of_era - 719468) * CLOCK_DAY_S + hour * CLOCK_HOUR_S + minute * CLOCK_MINUTE_S + second;
+        *ret_time_s =
+                (era * 146097 + day_of_era - 719468) * CLOCK_DAY_S + hour * CLOCK_HOUR_S + minute * CLOCK_MINUTE_S + second;
         return OK;
 }
 
@@ -87,8 +88,10 @@ static int64_t clamp(int64_t time_s)
         return time_s < CLOCK_MIN_S ? CLOCK_MIN_S : time_s > CLOCK_MAX_S ? CLOCK_MAX_S : time_s;
 }
 
-/* 0000-03-01 is 60 days after 0000-01-01; one era is added, and its 400 years taken off again, so that nothing is negative. */
-void clock_to_civil(int64_t time_s, int *ret_year, int *ret_month, int *ret_day, int *ret_hour, int *ret_minute, int *ret_second)
+/* 0000-03-01 is 60 days after 0000-01-01; one era is added, and its 400 years taken off again, so that nothing is negative.
+ */
+void clock_to_civil(
+        int64_t time_s, int *ret_year, int *ret_month, int *ret_day, int *ret_hour, int *ret_minute, int *ret_second)
 {
         int64_t since_year_0 = clamp(time_s) - CLOCK_MIN_S;
         int64_t days = since_year_0 / CLOCK_DAY_S - 60 + 146097;
@@ -219,7 +222,7 @@ static enum err take_text(struct bytes *in, const char *text)
 static enum err take_hms(struct bytes *in, int *ret_hour, int *ret_minute, int *ret_second)
 {
         if (take_number(in, 2, ret_hour) != OK || take_any(in, ":") != OK || take_number(in, 2, ret_minute) != OK ||
-            take_any(in, ":") != OK || take_number(in, 2, ret_second) != OK)
+                take_any(in, ":") != OK || take_number(in, 2, ret_second) != OK)
                 return ERR_INVALID;
         return OK;
 }
@@ -261,10 +264,10 @@ enum err clock_from_text(struct bytes text, int64_t *ret_time_s)
         if (unix_from_text(text, ret_time_s) == OK)
                 return OK;
         if (take_number(&text, 4, &year) != OK || take_any(&text, "-") != OK || take_number(&text, 2, &month) != OK ||
-            take_any(&text, "-") != OK || take_number(&text, 2, &day) != OK)
+                take_any(&text, "-") != OK || take_number(&text, 2, &day) != OK)
                 return ERR_INVALID;
         if (text.len > 0 && (take_any(&text, "Tt ") != OK || take_hms(&text, &hour, &minute, &second) != OK ||
-                             take_fraction(&text) != OK || take_any(&text, "Zz") != OK || text.len > 0))
+                                    take_fraction(&text) != OK || take_any(&text, "Zz") != OK || text.len > 0))
                 return ERR_INVALID;
         return clock_from_civil(year, month, day, hour, minute, second, ret_time_s);
 }
@@ -306,9 +309,10 @@ static enum err take_day_name(struct bytes *in, size_t len)
 /* Sun, 06 Nov 1994 08:49:37 GMT */
 static enum err take_imf_fixdate(struct bytes in, struct http_date *d)
 {
-        if (take_day_name(&in, 3) != OK || take_text(&in, ", ") != OK || take_number(&in, 2, &d->day) != OK || take_text(&in, " ") != OK ||
-            take_month(&in, &d->month) != OK || take_text(&in, " ") != OK || take_number(&in, 4, &d->year) != OK ||
-            take_text(&in, " ") != OK || take_hms(&in, &d->hour, &d->minute, &d->second) != OK || take_text(&in, " GMT") != OK)
+        if (take_day_name(&in, 3) != OK || take_text(&in, ", ") != OK || take_number(&in, 2, &d->day) != OK ||
+                take_text(&in, " ") != OK || take_month(&in, &d->month) != OK || take_text(&in, " ") != OK ||
+                take_number(&in, 4, &d->year) != OK || take_text(&in, " ") != OK ||
+                take_hms(&in, &d->hour, &d->minute, &d->second) != OK || take_text(&in, " GMT") != OK)
                 return ERR_INVALID;
         return in.len == 0 ? OK : ERR_INVALID;
 }
@@ -328,9 +332,10 @@ static int full_year(int two_digits)
 /* Sunday, 06-Nov-94 08:49:37 GMT */
 static enum err take_rfc850(struct bytes in, struct http_date *d)
 {
-        if (take_day_name(&in, 0) != OK || take_text(&in, ", ") != OK || take_number(&in, 2, &d->day) != OK || take_text(&in, "-") != OK ||
-            take_month(&in, &d->month) != OK || take_text(&in, "-") != OK || take_number(&in, 2, &d->year) != OK ||
-            take_text(&in, " ") != OK || take_hms(&in, &d->hour, &d->minute, &d->second) != OK || take_text(&in, " GMT") != OK)
+        if (take_day_name(&in, 0) != OK || take_text(&in, ", ") != OK || take_number(&in, 2, &d->day) != OK ||
+                take_text(&in, "-") != OK || take_month(&in, &d->month) != OK || take_text(&in, "-") != OK ||
+                take_number(&in, 2, &d->year) != OK || take_text(&in, " ") != OK ||
+                take_hms(&in, &d->hour, &d->minute, &d->second) != OK || take_text(&in, " GMT") != OK)
                 return ERR_INVALID;
         d->year = full_year(d->year);
         return in.len == 0 ? OK : ERR_INVALID;
@@ -339,10 +344,12 @@ static enum err take_rfc850(struct bytes in, struct http_date *d)
 /* Sun Nov  6 08:49:37 1994 */
 static enum err take_asctime(struct bytes in, struct http_date *d)
 {
-        if (take_day_name(&in, 3) != OK || take_text(&in, " ") != OK || take_month(&in, &d->month) != OK || take_text(&in, " ") != OK)
+        if (take_day_name(&in, 3) != OK || take_text(&in, " ") != OK || take_month(&in, &d->month) != OK ||
+                take_text(&in, " ") != OK)
                 return ERR_INVALID;
         if (take_number(&in, take_text(&in, " ") == OK ? 1 : 2, &d->day) != OK || take_text(&in, " ") != OK ||
-            take_hms(&in, &d->hour, &d->minute, &d->second) != OK || take_text(&in, " ") != OK || take_number(&in, 4, &d->year) != OK)
+                take_hms(&in, &d->hour, &d->minute, &d->second) != OK || take_text(&in, " ") != OK ||
+                take_number(&in, 4, &d->year) != OK)
                 return ERR_INVALID;
         return in.len == 0 ? OK : ERR_INVALID;
 }

@@ -30,15 +30,15 @@ struct conf_list {
 /* An issuer's policy: issuers/NAME/issuer.yaml. Its folder also holds the certificates, written by `tocsin issuer add`
  * and `tocsin key install`, and never writable by the processes that serve or sign. */
 struct conf_issuer {
-        char *name;                     /* the folder's name: letters, digits, '-', '_', '.', up to 64 */
-        char *folder;                   /* absolute path of issuers/NAME */
-        enum conf_profile profile;      /* default private */
-        bool offline;                   /* no key in a token: bytes to sign are exported, signed ones imported */
-        struct conf_list certificates;  /* CA certificates of one name and key, PEM; default [ca.pem] */
+        char *name;                    /* the folder's name: letters, digits, '-', '_', '.', up to 64 */
+        char *folder;                  /* absolute path of issuers/NAME */
+        enum conf_profile profile;     /* default private */
+        bool offline;                  /* no key in a token: bytes to sign are exported, signed ones imported */
+        struct conf_list certificates; /* CA certificates of one name and key, PEM; default [ca.pem] */
 
-        char *ocsp_key;                 /* label of the OCSP signing key in the token; "" = the CA key signs (crl_key) */
-        char *ocsp_certificate;         /* PEM of the delegated signer; default ocsp-signer.pem; "" = the CA key signs */
-        enum conf_hash ocsp_hash;       /* digest of the signature; sha256 (default), sha384, sha512 */
+        char *ocsp_key;           /* label of the OCSP signing key in the token; "" = the CA key signs (crl_key) */
+        char *ocsp_certificate;   /* PEM of the delegated signer; default ocsp-signer.pem; "" = the CA key signs */
+        enum conf_hash ocsp_hash; /* digest of the signature; sha256 (default), sha384, sha512 */
         enum conf_responder_id ocsp_responder_id;
         enum conf_hash ocsp_cert_id;    /* CertID hash of pre-produced answers; sha1 default (what clients ask with) */
         bool ocsp_allow_sha1_cert_id;   /* default true; false: such requests get unauthorized (req 1.9) */
@@ -49,7 +49,7 @@ struct conf_issuer {
         int64_t ocsp_max_age_revoked_s; /* default 5 min */
         bool ocsp_extended_revoked;     /* private only (req 2.5) */
 
-        char *crl_key;                  /* label of the CA key in the token, which signs CRLs; "" = no CRLs made here */
+        char *crl_key; /* label of the CA key in the token, which signs CRLs; "" = no CRLs made here */
         enum conf_hash crl_hash;
         int64_t crl_validity_s;         /* nextUpdate - thisUpdate of a full CRL; default 7 d; cabf-tls <= 10 d */
         int64_t crl_period_s;           /* a full CRL is issued this often; default 1 d */
@@ -62,47 +62,47 @@ struct conf_issuer {
 };
 
 struct conf {
-        char *file;                 /* absolute path of tocsin.yaml */
+        char *file; /* absolute path of tocsin.yaml */
 
-        char *store_path;           /* folder of data.mdb; default store */
-        uint64_t store_map_size;    /* bytes of address space, default 1 TiB, so it never grows */
-        uint64_t store_reserve;     /* bytes kept allocated so that revocations commit on a full disk; default 64 MiB */
-        char *crl_path;             /* folder of published CRLs; default crl */
-        char *issuers_path;         /* folder of issuers; default issuers */
+        char *store_path;        /* folder of data.mdb; default store */
+        uint64_t store_map_size; /* bytes of address space, default 1 TiB, so it never grows */
+        uint64_t store_reserve;  /* bytes kept allocated so that revocations commit on a full disk; default 64 MiB */
+        char *crl_path;          /* folder of published CRLs; default crl */
+        char *issuers_path;      /* folder of issuers; default issuers */
 
-        char *run_path;             /* folder of sockets; default run */
-        char *control_socket;       /* default run/control.sock */
-        char *control_group;        /* group that may connect; "" = only root and the engine's user */
-        char *sign_socket;          /* workers ask the engine here; default run/sign.sock */
+        char *run_path;       /* folder of sockets; default run */
+        char *control_socket; /* default run/control.sock */
+        char *control_group;  /* group that may connect; "" = only root and the engine's user */
+        char *sign_socket;    /* workers ask the engine here; default run/sign.sock */
 
-        char *engine_user;          /* "" = stay who we are (needs no root); default tocsin */
-        char *vault_user;           /* default tocsin-vault */
-        char *responder_user;       /* default tocsin-responder */
+        char *engine_user;    /* "" = stay who we are (needs no root); default tocsin */
+        char *vault_user;     /* default tocsin-vault */
+        char *responder_user; /* default tocsin-responder */
 
-        char *token_module;         /* PKCS#11 module; default /usr/lib/softhsm/libsofthsm2.so */
-        char *token_label;          /* the token is found by its label; default tocsin */
-        char *token_pin_file;       /* one line; readable by the vault's user only; default pin */
-        unsigned token_sessions;    /* parallel sessions; 1..64, default 2 */
-        int64_t token_timeout_s;    /* a call that takes longer: the vault is killed and started again; default 10 s */
+        char *token_module;      /* PKCS#11 module; default /usr/lib/softhsm/libsofthsm2.so */
+        char *token_label;       /* the token is found by its label; default tocsin */
+        char *token_pin_file;    /* one line; readable by the vault's user only; default pin */
+        unsigned token_sessions; /* parallel sessions; 1..64, default 2 */
+        int64_t token_timeout_s; /* a call that takes longer: the vault is killed and started again; default 10 s */
 
-        unsigned sign_in_flight;    /* on-demand signings under way at once, beyond it tryLater; default 256 */
-        unsigned sign_extras_rate;  /* extras (nonces, other hashes, several CertIDs) a second; default 500 */
-        unsigned sign_per_worker;   /* credit: questions one worker may have open; default 128 */
+        unsigned sign_in_flight;   /* on-demand signings under way at once, beyond it tryLater; default 256 */
+        unsigned sign_extras_rate; /* extras (nonces, other hashes, several CertIDs) a second; default 500 */
+        unsigned sign_per_worker;  /* credit: questions one worker may have open; default 128 */
 
-        struct conf_list listen;    /* "127.0.0.1:8080", "[::]:80"; default [127.0.0.1:8080] */
-        unsigned workers;           /* 0 = one per core */
-        char *ocsp_path;            /* default "/" */
-        unsigned max_connections;   /* per worker; default 20000 */
-        unsigned max_body;          /* bytes of a POST; default 10000 (req 1.17: 413) */
-        unsigned max_uri;           /* bytes of a request target; default 8192 (414) */
-        unsigned max_cert_ids;      /* in one request; default 8, at most 16 (req 1.7) */
-        int64_t header_timeout_s;   /* from a request's first byte to its last; default 10 s (408) */
-        int64_t idle_timeout_s;     /* between requests; default 60 s */
-        int64_t write_timeout_s;    /* an answer not taken by then: closed; default 30 s */
-        int64_t park_timeout_s;     /* waiting for a signature; beyond it tryLater; default 5 s */
+        struct conf_list listen;  /* "127.0.0.1:8080", "[::]:80"; default [127.0.0.1:8080] */
+        unsigned workers;         /* 0 = one per core */
+        char *ocsp_path;          /* default "/" */
+        unsigned max_connections; /* per worker; default 20000 */
+        unsigned max_body;        /* bytes of a POST; default 10000 (req 1.17: 413) */
+        unsigned max_uri;         /* bytes of a request target; default 8192 (414) */
+        unsigned max_cert_ids;    /* in one request; default 8, at most 16 (req 1.7) */
+        int64_t header_timeout_s; /* from a request's first byte to its last; default 10 s (408) */
+        int64_t idle_timeout_s;   /* between requests; default 60 s */
+        int64_t write_timeout_s;  /* an answer not taken by then: closed; default 30 s */
+        int64_t park_timeout_s;   /* waiting for a signature; beyond it tryLater; default 5 s */
 
-        char *log_target;           /* stderr, syslog or a file */
-        int log_level;              /* enum log_level */
+        char *log_target; /* stderr, syslog or a file */
+        int log_level;    /* enum log_level */
 
         struct conf_issuer *issuers; /* sorted by name */
         unsigned n_issuers;
@@ -126,6 +126,7 @@ static inline void conf_freep(struct conf **conf)
 const struct conf_issuer *conf_find_issuer(const struct conf *conf, const char *name);
 
 /* The commented sample of every option with its default, range and help: what conf/tocsin.yaml and
- * conf/issuer.yaml hold (a test compares them). `set` are "path=value" lines that replace defaults, NULL-terminated or NULL. */
+ * conf/issuer.yaml hold (a test compares them). `set` are "path=value" lines that replace defaults, NULL-terminated or NULL.
+ */
 void conf_print_sample(FILE *out, const char *const *set);
 void conf_print_issuer_sample(FILE *out, const char *const *set);

@@ -34,5 +34,6 @@ enum err {
 /* A short English phrase for people, never NULL: "no space left". */
 const char *err_text(enum err e);
 
-/* The error that an errno value stands for: ENOMEM -> ERR_NOMEM, ENOSPC -> ERR_NOSPC, ENOENT -> ERR_NOT_FOUND, ... else ERR_IO. */
+/* The error that an errno value stands for: ENOMEM -> ERR_NOMEM, ENOSPC -> ERR_NOSPC, ENOENT -> ERR_NOT_FOUND, ... else
+ * ERR_IO. */
 enum err err_from_errno(int errnum);

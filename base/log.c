@@ -76,8 +76,9 @@ void log_reopen(void)
                 return;
         fd = open_file(state.file);
         if (fd < 0) {
-                log_warning("cannot reopen the log, still writing to the old file: look at its folder's owner file=%s why=%s",
-                            state.file, strerrordesc_np(errno));
+                log_warning(
+                        "cannot reopen the log, still writing to the old file: look at its folder's owner file=%s why=%s",
+                        state.file, strerrordesc_np(errno));
                 return;
         }
         dup3(fd, state.fd, O_CLOEXEC);
@@ -128,7 +129,8 @@ static void line_put_head(struct line *l, enum log_level level)
         int n;
 
         clock_to_text(now_ms / 1000, time);
-        n = snprintf(l->text, sizeof(l->text), "%.19s.%03dZ %s %s: ", time, (int)(now_ms % 1000), level_names[level], state.program);
+        n = snprintf(l->text, sizeof(l->text), "%.19s.%03dZ %s %s: ", time, (int)(now_ms % 1000), level_names[level],
+                state.program);
         l->len = (size_t)n;
 }
 

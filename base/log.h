@@ -12,7 +12,8 @@ enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
 /* `program` names the process in each line ("engine", "worker 0"): copied. Lines go to standard error until log_open. */
 void log_init(const char *program, enum log_level level);
-/* "stderr", "syslog", or a file to append to (reopened by log_reopen, for logrotate). False and errno if it cannot be opened. */
+/* "stderr", "syslog", or a file to append to (reopened by log_reopen, for logrotate). False and errno if it cannot be
+ * opened. */
 _Bool log_open(const char *target);
 void log_reopen(void);
 

@@ -33,11 +33,11 @@ struct msg_cert_id {
 };
 
 struct msg_sign_ask {
-        uint64_t id;        /* the worker's own, echoed; unique among its open questions */
-        uint8_t lane;       /* enum msg_lane */
+        uint64_t id;          /* the worker's own, echoed; unique among its open questions */
+        uint8_t lane;         /* enum msg_lane */
         uint8_t cert_id_hash; /* enum hash_alg of pki/hash_alg.h: how the CertIDs were asked; the answer echoes it */
-        uint8_t n_cert_ids; /* 1..16; 1 in the truth lane; all under CA keys that the first one's signer serves */
-        uint8_t nonce_len;  /* 0 = none */
+        uint8_t n_cert_ids;   /* 1..16; 1 in the truth lane; all under CA keys that the first one's signer serves */
+        uint8_t nonce_len;    /* 0 = none */
         struct msg_cert_id cert_ids[MSG_CERT_IDS_MAX];
         uint8_t nonce[MSG_NONCE_MAX];
 };
@@ -51,7 +51,7 @@ enum msg_outcome {
 /* The worker reads each row again before it uses this: where a generation differs, the truth moved on meanwhile. */
 struct msg_sign_answer {
         uint64_t id;
-        uint8_t outcome;    /* enum msg_outcome */
+        uint8_t outcome; /* enum msg_outcome */
         uint8_t n_cert_ids;
         uint32_t generations[MSG_CERT_IDS_MAX]; /* of the status that was signed, in the question's order */
         int64_t this_update_s;

@@ -18,22 +18,22 @@
 enum rowfile_kind { ROWFILE_IMPORT = 1, ROWFILE_REVOKE = 2 };
 
 enum {
-        ROWFILE_REVOKED = 1, /* import: this certificate is revoked (reason, revoked_at hold) */
-        ROWFILE_HELD = 2,    /* ... on hold (certificateHold) */
+        ROWFILE_REVOKED = 1,  /* import: this certificate is revoked (reason, revoked_at hold) */
+        ROWFILE_HELD = 2,     /* ... on hold (certificateHold) */
         ROWFILE_CRL_ONLY = 4, /* import: learned from a CRL; only the revocation is known, notAfter is not */
 };
 
 struct rowfile_row {
-        uint32_t line;          /* where it stood in the operator's file, from 1; 0 = unknown */
-        uint8_t serial_len;     /* 1..20 */
-        uint8_t serial[20];     /* content octets of the DER INTEGER, minimal */
+        uint32_t line;      /* where it stood in the operator's file, from 1; 0 = unknown */
+        uint8_t serial_len; /* 1..20 */
+        uint8_t serial[20]; /* content octets of the DER INTEGER, minimal */
         uint8_t flags;
-        uint32_t not_after;     /* Unix seconds; 0 = unknown: never expires */
-        uint8_t reason;         /* enum reason (pki/reason.h), 0 = unspecified */
-        uint32_t revoked_at;    /* Unix seconds; 0 = the time it is activated */
+        uint32_t not_after;       /* Unix seconds; 0 = unknown: never expires */
+        uint8_t reason;           /* enum reason (pki/reason.h), 0 = unspecified */
+        uint32_t revoked_at;      /* Unix seconds; 0 = the time it is activated */
         uint32_t invalidity_date; /* Unix seconds; 0 = none */
-        uint16_t shard;         /* CRL shard; 0 = the issuer's full CRL */
-        struct bytes certinfo;  /* an encoded pki/certinfo, or empty; at most 4096 bytes */
+        uint16_t shard;           /* CRL shard; 0 = the issuer's full CRL */
+        struct bytes certinfo;    /* an encoded pki/certinfo, or empty; at most 4096 bytes */
 };
 
 /* Writing: begin, put each, end (which fills in the number of rows). Sticky: rowfile_end reports the first failure. */
@@ -54,10 +54,11 @@ struct rowfile {
         enum rowfile_kind kind;
         uint32_t n_rows;
         uint32_t n_read;
-        struct bytes rest;
+        struct bytes rows;          /* all of them */
+        struct bytes rest;          /* those not yet read */
         const uint8_t *last_serial; /* of the row before, for the order check */
         uint8_t last_serial_len;
-        void *memory;               /* rowfile_load's own copy, freed by rowfile_done */
+        void *memory; /* rowfile_load's own copy, freed by rowfile_done */
 };
 MUST_CHECK enum err rowfile_open(struct rowfile *ret, struct bytes file);
 /* Reads the whole descriptor into memory of our own, at most `max` bytes (ERR_RANGE). */
