@@ -1,0 +1,19 @@
+# common: what up.sh and down.sh share. Sourced.
+
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# alive PID: is it running?
+alive() { [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null; }
+
+# value FILE KEY: one value of an env file, or nothing.
+value() { [ ! -f "$1" ] || sed -n "s/^$2=//p" "$1" | tail -n 1; }
+
+# wait_gone PID SECONDS: until it has ended.
+wait_gone() {
+        local i
+        for ((i = 0; i < $2 * 20; i++)); do
+                alive "$1" || return 0
+                sleep 0.05
+        done
+        return 1
+}

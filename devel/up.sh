@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# up DIR [options]: makes DIR if it is new (token, CA, store with N serials, M of them revoked), starts both daemons in the background and
+# returns when they answer. A second `up` on the same DIR starts from what is there. What it leaves is listed in docs/operations.md.
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+. "$here/common.sh"
+
+usage='usage: ./dev up DIR [--certs N] [--revoked M] [--key p256|rsa2048] [--listen ADDR:PORT] [--workers W]'
+[ $# -ge 1 ] || die "$usage"
+case $1 in -*) die "$usage" ;; esac
+dir=$1
+shift
+certs=1000 revoked=10 key=p256 listen=127.0.0.1:8080 workers=1 given_listen=
+while [ $# -gt 0 ]; do
+        [ $# -ge 2 ] || die "$1 wants a value. $usage"
+        case $1 in
+        --certs) certs=$2 ;;
+        --revoked) revoked=$2 ;;
+        --key) key=$2 ;;
+        --listen) listen=$2 given_listen=1 ;;
+        --workers) workers=$2 ;;
+        *) die "unknown option '$1'. $usage" ;;
+        esac
+        shift 2
+done
+[[ $certs =~ ^[0-9]+$ && $revoked =~ ^[0-9]+$ && $workers =~ ^[0-9]+$ ]] || die "--certs, --revoked and --workers want numbers"
+[ "$revoked" -le "$certs" ] || die "--revoked $revoked is more than --certs $certs"
+case $key in p256 | rsa2048) ;; *) die "--key is p256 or rsa2048" ;; esac
+
+build=$(readlink -f "${TOCSIN_BUILD:?run me as ./dev up}")
+tocsin=$build/tools/tocsin
+[ -x "$tocsin" ] || die "$tocsin is not built: ./dev build"
+
+mkdir -p "$dir"
+dir=$(readlink -f "$dir")
+env=$dir/env
+for which in SIGNER_PID RESPONDER_PID; do
+        ! alive "$(value "$env" $which)" || die "already up: process $(value "$env" $which) ($which) runs. ./dev down $dir first"
+done
+
+# Each daemon under its own user, as in production, where we are root and those users can reach DIR; else all as we are.
+users=
+if [ "$(id -u)" = 0 ] && getent passwd tocsin tocsin-vault tocsin-responder >/dev/null; then
+        chmod 755 "$dir"
+        if setpriv --reuid=tocsin --regid=tocsin --clear-groups test -x "$dir" -a -x "$build/signer"; then
+                users=1
+        else
+                echo "up: a folder above $dir is closed to the daemons' users: they run as root, without separation" >&2
+        fi
+fi
+
+export SOFTHSM2_CONF=$dir/softhsm2.conf
+base=http://$listen
+new=
+if [ ! -f "$dir/ready" ]; then
+        new=1
+        rm -rf "$dir"/{token,store,crl,run,issuers}
+        mkdir -p "$dir/token"
+        printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$dir/token" >"$SOFTHSM2_CONF"
+        (umask 077 && od -An -N8 -tx1 /dev/urandom | tr -d ' \n' >"$dir/pin")
+        softhsm2-util --init-token --free --label tocsin --so-pin "$(<"$dir/pin")" --pin "$(<"$dir/pin")" >/dev/null
+        [ -z "$users" ] || chown -R tocsin-vault: "$dir/token" "$dir/pin"
+        chmod -R go= "$dir/token"
+        cat >"$dir/tocsin.yaml" <<C
+# Made by ./dev up. Every option: tocsin.yaml(5), conf/tocsin.yaml.
+users:
+  engine: "${users:+tocsin}"
+  vault: "${users:+tocsin-vault}"
+  responder: "${users:+tocsin-responder}"
+token:
+  module: /usr/lib/softhsm/libsofthsm2.so
+  label: tocsin
+  pin_file: pin
+responder:
+  listen: ["$listen"]
+  workers: $workers
+C
+        "$here/ca.sh" "$dir" "$key" "$base/" "$base/crl/demo-ca.crl" "$base/ca/demo-ca.cer" "$tocsin" >"$dir/ca.log" 2>&1 ||
+                { tail -n 20 "$dir/ca.log" >&2; die "making the CA failed; all of it is in $dir/ca.log"; }
+        "$tocsin" --config "$dir/tocsin.yaml" --quiet issuer add demo-ca --cert "$dir/issuer.pem" --ocsp-key ocsp-1 \
+                --ocsp-cert "$dir/ocsp-signer.pem" --crl-key issuing-ca --crl-url "$base/crl/demo-ca.crl" \
+                --delta-url "$base/crl/demo-ca-delta.crl" --delta-period 1h --set crl.after_revocation=2s
+        rm "$dir/ocsp-signer.pem"
+        : >"$dir/serials.txt"
+        for name in good demo revoked; do
+                serial=$(openssl x509 -in "$dir/cert-$name.pem" -noout -serial)
+                echo "${serial#serial=} ${name/demo/good}" >>"$dir/serials.txt"
+        done
+        /usr/bin/python3 "$here/serials.py" "$certs" "$revoked" "$dir/serials.csv" "$dir/serials.txt"
+fi
+[ -n "$new" ] || [ -z "$given_listen" ] || grep -qF "\"$listen\"" "$dir/tocsin.yaml" ||
+        die "$dir was made for another address, which stands in its certificates: leave --listen out, or take a new DIR"
+listen=$(sed -n 's/^  listen: \["\(.*\)"\]$/\1/p' "$dir/tocsin.yaml")
+base=http://$listen
+
+cat >"$env" <<C
+TOCSIN=$tocsin
+TOCSIN_CONFIG=$dir/tocsin.yaml
+OCSP_URL=$base/
+CRL_URL=$base/crl/demo-ca.crl
+DELTA_URL=$base/crl/demo-ca-delta.crl
+AIA_URL=$base/ca/demo-ca.cer
+CONTROL_SOCKET=$dir/run/control.sock
+SOFTHSM2_CONF=$SOFTHSM2_CONF
+C
+
+# start NAME COMMAND...: in the background, detached, its log in DIR/NAME.log; NAME_PID into env.
+start() {
+        local name=$1
+        shift
+        setsid "$@" </dev/null >>"$dir/$name.log" 2>&1 &
+        echo "${name^^}_PID=$!" >>"$env"
+}
+
+# await WHAT PID COMMAND...: until the command succeeds, at most 30 s; or the process ends.
+await() {
+        local what=$1 pid=$2 i
+        shift 2
+        for ((i = 0; i < 600; i++)); do
+                ! "$@" >/dev/null 2>&1 || return 0
+                alive "$pid" || break
+                sleep 0.05
+        done
+        tail -n 5 "$dir/$what.log" >&2
+        die "$what does not answer; all it said is in $dir/$what.log"
+}
+
+start signer "$build/signer/tocsin-signer" --config "$dir/tocsin.yaml"
+await signer "$(value "$env" SIGNER_PID)" "$tocsin" --config "$dir/tocsin.yaml" status
+
+if [ -n "$new" ]; then
+        "$tocsin" --config "$dir/tocsin.yaml" --quiet import --issuer demo-ca "$dir/serials.csv"
+        "$tocsin" --config "$dir/tocsin.yaml" --quiet import --issuer demo-ca "$dir/cert-good.pem" "$dir/cert-demo.pem" "$dir/cert-revoked.pem"
+        "$tocsin" --config "$dir/tocsin.yaml" --quiet revoke --issuer demo-ca --reason superseded --yes --cert "$dir/cert-revoked.pem"
+        touch "$dir/ready"
+fi
+
+start responder "$build/responder/tocsin-responder" --config "$dir/tocsin.yaml"
+await responder "$(value "$env" RESPONDER_PID)" openssl ocsp -issuer "$dir/issuer.pem" -cert "$dir/cert-good.pem" \
+        -url "$base/" -CAfile "$dir/root.pem" -untrusted "$dir/issuer.pem"
+await signer "$(value "$env" SIGNER_PID)" test -n "$(find "$dir/crl" -name '*.crl' 2>/dev/null | head -n 1)"
