@@ -2,6 +2,8 @@
  * (renewed, cross-signed) share one. Pure: the store gives it its id. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 #include "base/err.h"
 #include "pki/hash_alg.h"

@@ -29,6 +29,9 @@ enum der_tag {
 
 /* ---- reading: each call takes one element from the front of *in. ERR_INVALID: not DER, or another tag. ---- */
 
+/* The next element's tag, and the lengths of its header and content, of which nothing else need be there yet. ERR_AGAIN: the
+ * header itself is not all there. For what arrives in pieces (pki/crl). */
+MUST_CHECK enum err der_peek(struct bytes in, uint8_t *ret_tag, size_t *ret_header_len, size_t *ret_content_len);
 /* The element's content. */
 MUST_CHECK enum err der_read(struct bytes *in, uint8_t tag, struct bytes *ret_content);
 /* The element whole: tag, length and content. */
@@ -47,8 +50,12 @@ MUST_CHECK enum err der_read_bool(struct bytes *in, bool *ret_value);
 MUST_CHECK enum err der_read_uint(struct bytes *in, uint8_t tag, uint64_t *ret_value);
 /* INTEGER content octets, minimal, of any sign. */
 MUST_CHECK enum err der_read_integer(struct bytes *in, struct bytes *ret_content);
+/* Are these content octets those of a DER INTEGER: at least one, none too many? */
+bool der_integer_is_minimal(struct bytes content);
 /* BIT STRING with no unused bits: its octets. */
 MUST_CHECK enum err der_read_bit_string(struct bytes *in, struct bytes *ret_octets);
+/* OBJECT IDENTIFIER: content octets, each arc whole and minimal (X.690 8.19). */
+MUST_CHECK enum err der_read_oid(struct bytes *in, struct bytes *ret_content);
 /* UTCTime or GeneralizedTime as RFC 5280 4.1.2.5 has them: seconds, "Z", no fractions. */
 MUST_CHECK enum err der_read_time(struct bytes *in, int64_t *ret_time_s);
 
@@ -58,6 +65,8 @@ MUST_CHECK enum err der_read_time(struct bytes *in, int64_t *ret_time_s);
 size_t der_begin(struct builder *b, uint8_t tag);
 void der_end(struct builder *b, size_t mark);
 void der_put(struct builder *b, uint8_t tag, struct bytes content);
+/* Tag and length alone; the caller puts `content_len` octets after it. */
+void der_put_header(struct builder *b, uint8_t tag, size_t content_len);
 void der_put_bool(struct builder *b, bool v);
 void der_put_uint(struct builder *b, uint8_t tag, uint64_t v);
 void der_put_null(struct builder *b);
@@ -73,3 +82,10 @@ void der_put_time(struct builder *b, int64_t time_s);
 size_t der_header_len(size_t content_len);
 /* Writes tag and length at `at`; returns the first byte after. */
 uint8_t *der_write_header(uint8_t *at, uint8_t tag, size_t content_len);
+/* Copies `b`; returns the first byte after. */
+uint8_t *der_write_bytes(uint8_t *at, struct bytes b);
+/* Octets of a GeneralizedTime whole. */
+#define DER_GENERALIZED_TIME_LEN 17
+uint8_t *der_write_generalized_time(uint8_t *at, int64_t time_s);
+/* Octets that der_put_time puts. */
+size_t der_time_len(int64_t time_s);

@@ -35,4 +35,5 @@ struct ocsp_request {
         bool is_signed;
 };
 
+/* Unlike elsewhere *ret_request is written on failure too (2 KiB would be copied for nothing); it then means nothing. */
 MUST_CHECK enum err ocsp_request_read(struct bytes der, struct ocsp_request *ret_request);
