@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # common: what up.sh and down.sh share. Sourced.
 
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
