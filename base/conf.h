@@ -59,6 +59,8 @@ struct conf_issuer {
         char *crl_url;                  /* CDP as in the certificates, "{shard}" stands for the number; needed for shards */
         char *crl_delta_url;            /* FreshestCRL of the full CRL, when deltas are made */
         int64_t crl_max_age_s;          /* default 1 h */
+
+        unsigned *lines; /* base/conf's own: the line of each option, 0 = default */
 };
 
 struct conf {
@@ -106,6 +108,8 @@ struct conf {
 
         struct conf_issuer *issuers; /* sorted by name */
         unsigned n_issuers;
+
+        unsigned *lines; /* base/conf's own: the line of each option, 0 = default */
 };
 
 /* A complaint about a file: "tocsin.yaml:12: responder.workers: 900 is not in 0..256". */
@@ -113,14 +117,20 @@ struct conf_problem {
         char text[512];
 };
 
-/* Reads, fills defaults, checks ranges, profiles and that named files exist. On failure (ERR_INVALID, ERR_NOT_FOUND,
- * ERR_RANGE) *ret_problem says where and what would be right. ret_conf is freed by conf_free. */
+/* Reads, fills defaults, checks ranges, profiles and that the CA certificates exist. An issuers folder that does not exist
+ * yet holds no issuers. On failure (ERR_INVALID, ERR_NOT_FOUND, ERR_RANGE) *ret_problem says where and what would be right.
+ * ret_conf is freed by conf_free. */
 MUST_CHECK enum err conf_load(const char *file, struct conf **ret_conf, struct conf_problem *ret_problem);
 void conf_free(struct conf *conf);
 static inline void conf_freep(struct conf **conf)
 {
         conf_free(*conf);
 }
+
+/* That the files exist which are made after the configuration: token module, PIN file, OCSP signers' certificates. For
+ * `tocsin check` and whoever needs them. ERR_NOT_FOUND, and the problem. A file that this user may not look for is not
+ * missed. */
+MUST_CHECK enum err conf_check_files(const struct conf *conf, struct conf_problem *ret_problem);
 
 /* The issuer of that name, or NULL. */
 const struct conf_issuer *conf_find_issuer(const struct conf *conf, const char *name);
