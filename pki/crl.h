@@ -21,7 +21,7 @@ struct crl_params {
         enum sig_alg sig_alg;
         struct bytes issuer;        /* the CA's subject, DER, byte-equal (req 4.1) */
         int64_t this_update_s, next_update_s;
-        struct bytes aki;           /* the CA's subjectKeyIdentifier; empty = SHA-1 of the key must be given by the caller */
+        struct bytes aki;           /* the CA's subjectKeyIdentifier, else SHA-1 of its key; empty fails the builder (req 4.2) */
         uint64_t number;
         bool is_delta;
         uint64_t base_number;       /* delta only */
@@ -68,12 +68,17 @@ struct crl_info {
 };
 
 /* The head of a TBSCertList of `tbs_len` octets in all (from its first octets; 4 KiB suffice for any Name of ours). Fills up to
- * entries_offset. Strict: v2 only, nextUpdate required. ERR_AGAIN: more octets are needed. */
+ * entries_offset. Strict: v2 only (v1 and others: ERR_UNSUPPORTED), nextUpdate required. An algorithm that is not in our
+ * table: ERR_UNSUPPORTED. ERR_AGAIN: more octets are needed. */
 MUST_CHECK enum err crl_read_tbs_head(struct bytes first, size_t *ret_tbs_len, struct crl_info *ret_info);
-/* One entry from the front of *in. ERR_AGAIN: more octets are needed to have it whole. Unknown critical extensions: ERR_UNSUPPORTED. */
+/* One entry from the front of *in. ERR_AGAIN: more octets are needed to have it whole, never more than CRL_ENTRY_MAX (a longer entry
+ * is ERR_INVALID). Unknown critical extensions, and certificateIssuer (an indirect CRL): ERR_UNSUPPORTED. */
+#define CRL_ENTRY_MAX 4096
 MUST_CHECK enum err crl_read_entry(struct bytes *in, struct crl_entry *ret_entry);
-/* What follows the entries: the [0] crlExtensions, filling `info`. An unknown critical extension: ERR_UNSUPPORTED. */
+/* What follows the entries: the [0] crlExtensions, filling `info`; nothing at all is allowed. ERR_UNSUPPORTED: an unknown critical
+ * extension, or an IDP of an indirect CRL, of some reasons only, or of attribute certificates. */
 MUST_CHECK enum err crl_read_tbs_tail(struct bytes tail, struct crl_info *info);
-/* A CertificateList in memory: its tbs, and signature in DER. Outer and inner algorithm must be equal (req 4.1). */
+/* A CertificateList in memory: its tbs, and signature in DER. Outer and inner algorithm must be equal (req 4.1). ECDSA is
+ * read as the P-256 row (see sig_alg_read). The entries are not looked into: crl_read_entry in a loop, where ERR_AGAIN is malformed. */
 MUST_CHECK enum err crl_read(struct bytes der, struct bytes *ret_tbs, struct crl_info *ret_info, struct bytes *ret_entries,
         struct bytes *ret_signature_der);
