@@ -86,7 +86,7 @@ unsigned conf_distance(struct bytes a, struct bytes b)
 
 bool conf_is_near(unsigned distance, struct bytes word)
 {
-        return distance <= (word.len < 6 ? 2 : word.len / 3 + 1);
+        return distance <= (word.len < 4 ? 1 : 2) || 3 * distance <= word.len;
 }
 
 static bool is_bare_empty(const struct reader *r)

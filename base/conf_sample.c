@@ -33,8 +33,8 @@ static void put_default(
         builder_put_u8(b, 0);
 }
 
-static void put_option(
-        struct builder *b, const struct conf_scope *scope, const struct conf_option *o, const char *const *set)
+static void put_option(struct builder *b, const struct conf_scope *scope, const struct conf_option *o,
+        const char *const *set, bool opens_group)
 {
         _cleanup_(builder_done) struct builder def = {0};
         const char *indent = conf_option_group(o).len > 0 ? "  " : "";
@@ -45,7 +45,7 @@ static void put_option(
                 b->failed = true;
                 return;
         }
-        builder_printf(b, "\n%s# %s\n%s# ", indent, o->help, indent);
+        builder_printf(b, "%s%s# %s\n%s# ", opens_group ? "" : "\n", indent, o->help, indent);
         conf_value_put_range(b, o);
         builder_printf(b, "; default: %s\n", *o->def ? (const char *)def.data : "empty");
         builder_printf(b, "%s%s%s: ", indent, value ? "" : "#", conf_option_key(o));
@@ -73,10 +73,12 @@ static void print_sample(FILE *out, const struct conf_scope *scope, const char *
         for (unsigned i = 0; i < scope->n_options; i++) {
                 struct bytes next = conf_option_group(&scope->options[i]);
 
-                if (next.len > 0 && !bytes_equal(next, group))
+                bool opens_group = next.len > 0 && !bytes_equal(next, group);
+
+                if (opens_group)
                         builder_printf(&b, "\n%.*s:\n", (int)next.len, (const char *)next.data);
                 group = next;
-                put_option(&b, scope, &scope->options[i], set);
+                put_option(&b, scope, &scope->options[i], set, opens_group);
         }
         put_unknown(&b, scope, set);
         if (!builder_failed(&b))

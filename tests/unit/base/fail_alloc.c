@@ -3,6 +3,7 @@
  */
 #include "tests/unit/base/fail_alloc.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 static int remaining = -1;
@@ -39,6 +40,7 @@ static bool must_fail(void)
         if (remaining-- > 0)
                 return false;
         happened = true;
+        errno = ENOMEM;
         return true;
 }
 

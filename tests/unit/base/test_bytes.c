@@ -139,7 +139,8 @@ static void integers_are_put_big_endian(void **state)
         builder_put_u16(&b, 0x0203);
         builder_put_u32(&b, 0x04050607);
         builder_put_u64(&b, 0x08090a0b0c0d0e0f);
-        assert_true(bytes_equal(builder_bytes(&b), BYTES_LIT("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f")));
+        assert_true(
+                bytes_equal(builder_bytes(&b), BYTES_LIT("\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f")));
 }
 
 static void fixed_memory_is_never_written_past(void **state)

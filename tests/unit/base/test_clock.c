@@ -27,15 +27,25 @@ static void the_calendar_agrees_with_glibc(void **state)
 static void fields_out_of_range_are_refused(void **state)
 {
         static const int bad[][6] = {
-                {2026, 0, 1, 0, 0, 0}, {2026, 13, 1, 0, 0, 0}, {2026, 4, 31, 0, 0, 0}, {2026, 2, 29, 0, 0, 0}, {2100, 2, 29, 0, 0, 0},
-                {2026, 1, 0, 0, 0, 0}, {2026, 1, 1, 24, 0, 0}, {2026, 1, 1, 0, 60, 0}, {2026, 1, 1, 0, 0, 60}, {-1, 1, 1, 0, 0, 0},
-                {10000, 1, 1, 0, 0, 0}, {2026, 1, 1, -1, 0, 0},
+                {2026, 0, 1, 0, 0, 0},
+                {2026, 13, 1, 0, 0, 0},
+                {2026, 4, 31, 0, 0, 0},
+                {2026, 2, 29, 0, 0, 0},
+                {2100, 2, 29, 0, 0, 0},
+                {2026, 1, 0, 0, 0, 0},
+                {2026, 1, 1, 24, 0, 0},
+                {2026, 1, 1, 0, 60, 0},
+                {2026, 1, 1, 0, 0, 60},
+                {-1, 1, 1, 0, 0, 0},
+                {10000, 1, 1, 0, 0, 0},
+                {2026, 1, 1, -1, 0, 0},
         };
         int64_t t = 42;
 
         (void)state;
         for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-                assert_int_equal(clock_from_civil(bad[i][0], bad[i][1], bad[i][2], bad[i][3], bad[i][4], bad[i][5], &t), ERR_INVALID);
+                assert_int_equal(
+                        clock_from_civil(bad[i][0], bad[i][1], bad[i][2], bad[i][3], bad[i][4], bad[i][5], &t), ERR_INVALID);
         assert_true(t == 42);
         assert_int_equal(clock_from_civil(2000, 2, 29, 0, 0, 0, &t), OK);
 }
@@ -46,7 +56,7 @@ static void text_is_rfc_3339(void **state)
 
         (void)state;
         assert_string_equal(clock_to_text(0, text), "1970-01-01T00:00:00Z");
-        assert_string_equal(clock_to_text(1795255384, text), "2026-11-21T09:23:04Z");
+        assert_string_equal(clock_to_text(1795252984, text), "2026-11-21T09:23:04Z");
         assert_string_equal(clock_to_text(INT64_MAX, text), "9999-12-31T23:59:59Z");
         assert_string_equal(clock_to_text(INT64_MIN, text), "0000-01-01T00:00:00Z");
 }
@@ -57,9 +67,15 @@ static void texts_that_people_write_are_read(void **state)
                 const char *text;
                 int64_t time_s;
         } rows[] = {
-                {"2026-11-21T09:23:04Z", 1795252984}, {"2026-11-21 09:23:04Z", 1795252984}, {"2026-11-21t09:23:04z", 1795252984},
-                {"2026-11-21T09:23:04.999Z", 1795252984}, {"2026-11-21", 1795219200}, {"1795252984", 1795252984}, {"0", 0},
-                {"1969-12-31T23:59:59Z", -1}, {"253402300799", 253402300799},
+                {"2026-11-21T09:23:04Z", 1795252984},
+                {"2026-11-21 09:23:04Z", 1795252984},
+                {"2026-11-21t09:23:04z", 1795252984},
+                {"2026-11-21T09:23:04.999Z", 1795252984},
+                {"2026-11-21", 1795219200},
+                {"1795252984", 1795252984},
+                {"0", 0},
+                {"1969-12-31T23:59:59Z", -1},
+                {"253402300799", 253402300799},
         };
         int64_t t;
 
@@ -72,9 +88,10 @@ static void texts_that_people_write_are_read(void **state)
 
 static void texts_that_could_mean_two_things_are_refused(void **state)
 {
-        static const char *const bad[] = {"", "2026-11-21T09:23:04", "2026-11-21T09:23:04+01:00", "2026-11-21T09:23Z", "2026-11-21Z",
-                "2026-11-21T09:23:04Z ", " 2026-11-21", "2026-1-21", "2026-13-01", "2026-02-30", "-1", "253402300800", "12345678901234567890",
-                "2026-11-21T09:23:04.Z", "2026-11-21T24:00:00Z", "2026/11/21", "2026-11-21T23:59:60Z", "tomorrow", "1e9"};
+        static const char *const bad[] = {"", "2026-11-21T09:23:04", "2026-11-21T09:23:04+01:00", "2026-11-21T09:23Z",
+                "2026-11-21Z", "2026-11-21T09:23:04Z ", " 2026-11-21", "2026-1-21", "2026-13-01", "2026-02-30", "-1",
+                "253402300800", "12345678901234567890", "2026-11-21T09:23:04.Z", "2026-11-21T24:00:00Z", "2026/11/21",
+                "2026-11-21T23:59:60Z", "tomorrow", "1e9"};
         int64_t t = 42;
 
         (void)state;
@@ -127,9 +144,10 @@ static void obsolete_http_dates_are_read(void **state)
 
 static void what_is_no_http_date_is_refused(void **state)
 {
-        static const char *const bad[] = {"", "0", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 6 Nov 1994 08:49:37 GMT",
-                "Sun, 06 nov 1994 08:49:37 GMT", "Xxx, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ",
-                "Sun, 31 Nov 1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994", "Sun, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37Z"};
+        static const char *const bad[] = {"", "0", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC",
+                "Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 06 nov 1994 08:49:37 GMT", "Xxx, 06 Nov 1994 08:49:37 GMT",
+                "Sun, 06 Nov 1994 08:49:37 GMT ", "Sun, 31 Nov 1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994",
+                "Sun, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37Z"};
         int64_t t = 42;
 
         (void)state;

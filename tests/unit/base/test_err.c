@@ -20,7 +20,7 @@ static void a_number_that_is_no_error_has_words_too(void **state)
 {
         (void)state;
         assert_string_equal(err_text(ERR_N), "unknown error");
-        assert_string_equal(err_text((enum err)-1), "unknown error");
+        assert_string_equal(err_text((enum err) - 1), "unknown error");
 }
 
 static void errno_values_become_the_error_that_callers_act_on(void **state)
@@ -29,9 +29,21 @@ static void errno_values_become_the_error_that_callers_act_on(void **state)
                 int errnum;
                 enum err err;
         } rows[] = {
-                {ENOMEM, ERR_NOMEM}, {ENOSPC, ERR_NOSPC}, {EDQUOT, ERR_NOSPC}, {ENOENT, ERR_NOT_FOUND}, {EEXIST, ERR_EXISTS},
-                {EAGAIN, ERR_AGAIN}, {EACCES, ERR_DENIED}, {EPERM, ERR_DENIED}, {EBUSY, ERR_BUSY}, {EPIPE, ERR_CLOSED},
-                {ECONNREFUSED, ERR_CLOSED}, {ETIMEDOUT, ERR_TIMEOUT}, {EIO, ERR_IO}, {ENXIO, ERR_IO}, {0, OK},
+                {ENOMEM, ERR_NOMEM},
+                {ENOSPC, ERR_NOSPC},
+                {EDQUOT, ERR_NOSPC},
+                {ENOENT, ERR_NOT_FOUND},
+                {EEXIST, ERR_EXISTS},
+                {EAGAIN, ERR_AGAIN},
+                {EACCES, ERR_DENIED},
+                {EPERM, ERR_DENIED},
+                {EBUSY, ERR_BUSY},
+                {EPIPE, ERR_CLOSED},
+                {ECONNREFUSED, ERR_CLOSED},
+                {ETIMEDOUT, ERR_TIMEOUT},
+                {EIO, ERR_IO},
+                {ENXIO, ERR_IO},
+                {0, OK},
         };
 
         (void)state;
