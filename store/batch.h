@@ -18,7 +18,7 @@ struct batch {
         uint32_t created_at, activated_at;
         uint32_t n_items;     /* staged so far */
         uint32_t n_deferred;  /* of these, written out by the activation */
-        uint32_t n_signed;    /* of these, with a signature in the store (kept by the engine's write-backs) */
+        uint32_t n_signed;    /* of these, SIGNED or ELSEWHERE (counted by status_sign and batch_activate) */
         uint8_t digest[32];   /* SHA-256 of the rowfile: what a second operator approves */
         struct bytes actor, incident; /* UTF-8 */
 };
@@ -56,22 +56,36 @@ MUST_CHECK enum err revocation_release(
 /* A new batch, staged; 0 once failed. */
 uint32_t batch_put(struct txn *txn, const struct batch *batch);
 MUST_CHECK enum err batch_get(struct txn *txn, uint32_t id, struct batch *ret_batch);
+/* What the hot path needs of it. */
+struct batch_brief {
+        uint8_t state;
+        uint32_t activated_at;
+};
+MUST_CHECK enum err batch_get_brief(struct txn *txn, uint32_t id, struct batch_brief *ret_brief);
 MUST_CHECK enum err batch_next(struct txn *txn, uint32_t *id, struct batch *ret_batch);
-/* Stages one; rows come in ascending order of serial. Where the serial has an exception row already, only its item is written: deferred. */
+/* Stages one; rows come in ascending order of serial. Where the serial has an exception row already, only its item is written: deferred.
+ * Nothing is written for what has REVOCATION_NOTHING, UNKNOWN or REFUSED for its effect. Counts itself in the batch's row. ERR_STALE: the batch is not
+ * staged. ERR_EXISTS: the batch has that serial already. */
 MUST_CHECK enum err batch_stage(struct txn *txn, uint32_t id, const struct revocation *r, size_t reserve, enum revocation_effect *ret_effect);
-/* Counts what was staged in this transaction. */
-MUST_CHECK enum err batch_count(struct txn *txn, uint32_t id, uint32_t n_items, uint32_t n_deferred);
 /* The one-row flip: state, activated_at, event; deferred items written out by the rules of revocation_apply. ERR_STALE: not staged. */
 MUST_CHECK enum err batch_activate(struct txn *txn, uint32_t id, int64_t now_s, struct bytes actor, size_t reserve);
-/* Takes back at most `max` staged rows of a batch that will not be activated; *ret_left says if any are left. The last call marks it dropped. */
+/* Takes back at most `max` staged rows of a batch that will not be activated; *ret_left says if any are left: n_items then is not 0. The first call marks
+ * it dropped, so that no half of it can be activated. ERR_STALE: it is active. */
 MUST_CHECK enum err batch_drop(struct txn *txn, uint32_t id, unsigned max, bool *ret_left);
 
 /* ---- the ledger ---- */
-enum item_progress { ITEM_STAGED = 1, ITEM_DEFERRED = 2, ITEM_SIGNED = 3 };
+enum item_progress {
+        ITEM_STAGED = 1,    /* its exception row stands; once active: its present status is not signed yet */
+        ITEM_DEFERRED = 2,  /* the activation writes its exception row */
+        ITEM_SIGNED = 3,    /* its present status has a signature in the store */
+        ITEM_ELSEWHERE = 4, /* at the activation another active batch had revoked it as strongly: that one's ledger keeps it */
+};
 struct item {
         uint8_t progress;         /* enum item_progress */
         uint8_t reason;           /* what the batch asked for, for the deferred */
+        uint16_t shard;           /* the CRL shard of the serial */
         uint32_t revoked_at, invalidity_date;
 };
 MUST_CHECK enum err item_read(struct bytes value, struct item *ret_item);
+MUST_CHECK enum err item_get(struct txn *txn, uint32_t batch, uint32_t ca_key, struct bytes serial, struct item *ret_item);
 void item_put(struct txn *txn, uint32_t batch, uint32_t ca_key, struct bytes serial, const struct item *item);

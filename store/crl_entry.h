@@ -13,6 +13,7 @@ struct crl_entry_row {
 };
 MUST_CHECK enum err crl_entry_row_read(struct bytes value, struct crl_entry_row *ret_row);
 void crl_entry_row_put(struct txn *txn, uint32_t ca_key, uint16_t shard, struct bytes serial, const struct crl_entry_row *row);
+void crl_entry_row_delete(struct txn *txn, uint32_t ca_key, uint16_t shard, struct bytes serial);
 
 /* Walks what a full CRL of (ca_key, shard) lists in this snapshot, resolved: active batches only. */
 struct crl_walk;

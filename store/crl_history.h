@@ -22,11 +22,12 @@ struct crl_row {
 };
 
 /* The next number: max(last + 1, now_ms). Writes the row as reserved. Returns the number, 0 once failed. With `number` given (not 0) that
- * number is used (full and delta issued together carry one number): ERR via txn_fail if it does not grow for that kind. */
+ * number is used (full and delta issued together carry one number): ERR_RANGE via txn_fail if it does
+ * not grow for that kind, or lies behind the newest number of either. */
 uint64_t crl_reserve(struct txn *txn, uint32_t ca_key, uint16_t shard, const struct crl_row *row, int64_t now_ms);
 void crl_put(struct txn *txn, uint32_t ca_key, uint16_t shard, const struct crl_row *row);
 MUST_CHECK enum err crl_get(struct txn *txn, uint32_t ca_key, uint16_t shard, uint64_t number, bool is_delta, struct crl_row *ret_row);
 /* The newest published one of the kind. */
 MUST_CHECK enum err crl_current(struct txn *txn, uint32_t ca_key, uint16_t shard, bool is_delta, struct crl_row *ret_row);
-/* Newest first: start with *number = UINT64_MAX. */
-MUST_CHECK enum err crl_before(struct txn *txn, uint32_t ca_key, uint16_t shard, uint64_t *number, struct crl_row *ret_row);
+/* Newest first: start with *position = UINT64_MAX; the number is ret_row->number. ERR_NOT_FOUND at the end. */
+MUST_CHECK enum err crl_before(struct txn *txn, uint32_t ca_key, uint16_t shard, uint64_t *position, struct crl_row *ret_row);

@@ -28,10 +28,11 @@ struct env_config {
         uint64_t reserve;    /* writer: bytes to keep allocated beyond what is used */
 };
 
-/* Makes the tables in a new store. ERR_VERSION: a newer schema (*ret_version says which; may be NULL). ERR_BUSY: another engine. */
+/* Makes the tables in a new store. ERR_VERSION: another schema (*ret_version says which; may be NULL). ERR_BUSY: another engine. */
 MUST_CHECK enum err env_open_writer(const struct env_config *config, struct env **ret_env, unsigned *ret_version);
 MUST_CHECK enum err env_open_reader(const struct env_config *config, struct env **ret_env, unsigned *ret_version);
-/* Copies are not open anywhere else: for `tocsin check` on a store whose engine is down. Takes the writer's lock, writes nothing. */
+/* For `tocsin check` on a store whose engine is down: takes the writer's lock (ERR_BUSY: it is not down), writes nothing. */
+MUST_CHECK enum err env_open_offline(const struct env_config *config, struct env **ret_env, unsigned *ret_version);
 void env_close(struct env *env);
 
 struct env_space {
@@ -40,7 +41,7 @@ struct env_space {
         uint64_t disk_free;  /* bytes the file system still has for us */
 };
 void env_get_space(struct env *env, struct env_space *ret_space);
-/* Allocates the reserve anew. ERR_NOSPC: it cannot be had: bulk and batches stop, single revocations go on in what is left of it. */
+/* Allocates the reserve anew (txn_begin_write does when half of it is used). ERR_UNSUPPORTED: the file system has no fallocate. ERR_NOSPC: it cannot be had: bulk and batches stop, single revocations go on in what is left of it. */
 MUST_CHECK enum err env_reserve(struct env *env);
 
 /* The id of the newest commit; cheap, callable in both modes. */

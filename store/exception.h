@@ -23,5 +23,11 @@ struct exception {
 };
 
 MUST_CHECK enum err exception_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct exception *ret_exception);
+/* As it counts: ERR_NOT_FOUND where its batch is not active; the batch's activated_at filled in. */
+MUST_CHECK enum err exception_get_visible(struct txn *txn, uint32_t ca_key, struct bytes serial, struct exception *ret_exception);
 MUST_CHECK enum err exception_read(struct bytes value, struct exception *ret_exception);
+/* Like record_put; `exception->signature` must not lie in the row that is rewritten. */
 void exception_put(struct txn *txn, uint32_t ca_key, struct bytes serial, const struct exception *exception, size_t reserve);
+void exception_delete(struct txn *txn, uint32_t ca_key, struct bytes serial);
+/* The octets a row has for a signature: put with this `reserve`, it is rewritten in place. */
+size_t exception_room(struct bytes value);

@@ -13,5 +13,8 @@ struct record {
 
 MUST_CHECK enum err record_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct record *ret_record);
 MUST_CHECK enum err record_read(struct bytes value, struct record *ret_record);
-/* Writes a row with room for a signature of `reserve` octets, so that signing rewrites its page in place. */
+/* Writes a row with room for a signature of `reserve` octets, so that signing rewrites its page in place. `record->signature` must
+ * not lie in the row that is rewritten. */
 void record_put(struct txn *txn, uint32_t ca_key, struct bytes serial, const struct record *record, size_t reserve);
+/* The octets a row has for a signature: put with this `reserve`, it is rewritten in place. */
+size_t record_room(struct bytes value);

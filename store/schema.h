@@ -11,6 +11,9 @@
 #include "pki/serial.h"
 
 #define SCHEMA_VERSION 1
+/* The two meta rows that the opening of a store itself reads or makes. */
+#define SCHEMA_META_VERSION "schema"
+#define SCHEMA_META_EPOCH "epoch"
 
 enum table {
         TABLE_META,        /* name -> value: schema version, store epoch, time high-water mark, next ids */
@@ -44,6 +47,8 @@ static inline struct bytes key_bytes(const struct key *k)
 struct key key_id(uint32_t id);
 struct key key_serial(uint32_t ca_key, struct bytes serial);              /* record, exception, certinfo */
 struct key key_item(uint32_t batch, uint32_t ca_key, struct bytes serial);
+/* Also in TABLE_ITEM, under batch 0, which no batch has: an index of a staged batch's deferred items, so that activation finds them. */
+struct key key_item_deferred(uint32_t batch, uint32_t ca_key, struct bytes serial);
 struct key key_crl_entry(uint32_t ca_key, uint16_t shard, struct bytes serial);
 struct key key_event(uint64_t sequence);
 struct key key_crl_history(uint32_t ca_key, uint16_t shard, uint64_t number, bool is_delta); /* a full one sorts before a delta of its number */

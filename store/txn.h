@@ -25,13 +25,17 @@ bool txn_failed(const struct txn *txn);
 /* Makes the transaction fail with `err`: a rule was broken half-way. */
 void txn_fail(struct txn *txn, enum err err);
 
-/* Engine: a registered read transaction; any thread, one thread at a time. Keep it shorter than a few seconds: it holds pages. */
+/* Engine: a registered read transaction; any thread, one thread at a time. Keep it shorter than a few seconds: it holds pages. Also on a store
+ * opened by env_open_offline, where nobody writes. A worker uses turns. */
 MUST_CHECK enum err txn_begin_read(struct env *env, struct txn **ret_txn);
 
 /* Worker: a read turn. Begins at the newest commit; cheap when nothing was committed since the last turn. */
 MUST_CHECK enum err txn_turn_begin(struct env *env, struct txn **ret_txn);
 /* ERR_STALE: the turn took too long; whatever was read must be thrown away and read again in a new turn. */
 MUST_CHECK enum err txn_turn_end(struct txn *txn);
+
+/* May what was read until now be kept? Always but in a turn that took too long. For what outlives a turn, a cache. */
+bool txn_is_sound(const struct txn *txn);
 
 /* The id of the commit this transaction sees. */
 uint64_t txn_id(const struct txn *txn);
@@ -48,13 +52,14 @@ uint64_t txn_count(struct txn *txn, enum table table);
 /* Walks keys in order from the first at or after `from`, while they begin with `prefix`. */
 struct cursor {
         void *mdb;
-        struct bytes prefix;
         uint8_t prefix_memory[KEY_MAX];
-        bool started;
+        size_t prefix_len;
+        bool started, ended;
 };
 MUST_CHECK enum err cursor_open(struct cursor *ret, struct txn *txn, enum table table, struct bytes prefix, struct bytes from);
 /* ERR_NOT_FOUND at the end. */
 MUST_CHECK enum err cursor_next(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
-/* The last row of the prefix. */
+/* The last row of the prefix; and the row before the one it stands on. */
 MUST_CHECK enum err cursor_last(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
+MUST_CHECK enum err cursor_back(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
 void cursor_close(struct cursor *c);
