@@ -292,6 +292,8 @@ enum err certificate_from_pem(struct bytes *in, struct certificate *ret)
         size_t left;
         enum err e = OK;
 
+        if (in->len == 0)
+                return ERR_NOT_FOUND;
         if (in->len > INT32_MAX)
                 return ERR_RANGE;
         bio = BIO_new_mem_buf(in->data, (int)in->len);

@@ -6,6 +6,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
+#include "pki/der.h"
+
 EVP_PKEY *helper_key(enum key_kind kind)
 {
         EVP_PKEY *key = NULL;
@@ -63,7 +65,7 @@ struct bytes helper_der(X509 *x509, uint8_t **ret_memory)
 static void make_ca(enum key_kind kind, struct helper_ca *ca)
 {
         static const char *const extensions[] = {"basicConstraints", "critical,CA:TRUE", "subjectKeyIdentifier", "hash",
-                "authorityKeyIdentifier", "keyid", "keyUsage", "critical,keyCertSign,cRLSign,digitalSignature", NULL};
+                "authorityKeyIdentifier", "keyid:always", "keyUsage", "critical,keyCertSign,cRLSign,digitalSignature", NULL};
         _cleanup_free_ uint8_t *memory = NULL;
 
         ca->key = helper_key(kind);
@@ -121,13 +123,36 @@ struct bytes helper_random_serial(uint8_t ret_memory[20])
         return bytes_make(ret_memory, len);
 }
 
+static void put_text(struct builder *b, const char **text)
+{
+        for (; **text && **text != '}'; ++*text) {
+                uint8_t octet;
+                size_t len, mark;
+
+                if (**text == ' ')
+                        continue;
+                assert_int_equal(bytes_from_hex(bytes_make(*text, 2), &octet, 1, &len), OK);
+                *text += 1;
+                if ((*text)[1] != '{') {
+                        builder_put_u8(b, octet);
+                        continue;
+                }
+                *text += 2;
+                mark = der_begin(b, octet);
+                put_text(b, text);
+                assert_int_equal(**text, '}');
+                der_end(b, mark);
+        }
+}
+
 struct bytes helper_hex(const char *hex)
 {
         static uint8_t memory[8][4096];
         static unsigned next;
-        uint8_t *at = memory[next++ % 8];
-        size_t len = 0;
+        struct builder b = builder_fixed(memory[next++ % 8], sizeof(memory[0]));
 
-        assert_int_equal(bytes_from_hex(bytes_str(hex), at, 4096, &len), OK);
-        return bytes_make(at, len);
+        put_text(&b, &hex);
+        assert_int_equal(*hex, '\0');
+        assert_false(builder_failed(&b));
+        return builder_bytes(&b);
 }

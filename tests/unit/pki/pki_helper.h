@@ -42,5 +42,6 @@ uint64_t helper_random(void);
 uint64_t helper_random_below(uint64_t n);
 /* A serial number of 1..20 octets. */
 struct bytes helper_random_serial(uint8_t ret_memory[20]);
-/* "a", "b": the bytes of hex, in static memory of 4 KiB, of which the last 8 live. */
+/* The bytes of hex, where "30{...}" is a tag and a content whose length is put in, and spaces mean nothing:
+ * "30{020101 04{aabb}}". In static memory, of which the last 8 live. */
 struct bytes helper_hex(const char *hex);

@@ -283,9 +283,11 @@ static void an_entry_in_pieces_asks_for_more_until_it_is_whole(void **state)
 
 /* ---- refusals ---- */
 
-#define SERIAL "020101"
-#define WHEN "170d3236303932313139313332305a"
-#define REASON(hex) "300a0603551d1504030a01" hex
+#define SERIAL "02{01}"
+#define WHEN "17{3236303932313139313332305a}"
+#define REASON(hex) "30{06{551d15} 04{0a01" hex "}}"
+#define OTHER "30{06{551d7f} 04{0500}}"
+#define OTHER_CRITICAL "30{06{551d7f} 0101ff 04{0500}}"
 
 static void entries_with_wrong_or_foreign_meaning_are_refused(void **state)
 {
@@ -293,19 +295,22 @@ static void entries_with_wrong_or_foreign_meaning_are_refused(void **state)
                 const char *why, *hex;
                 enum err want;
         } rows[] = {
-                {"as it should be", "3012" SERIAL WHEN, OK},
-                {"with a reason", "3020" SERIAL WHEN "300c" REASON("01"), OK},
-                {"reason 7 (RFC 5280 5.3.1)", "3020" SERIAL WHEN "300c" REASON("07"), ERR_INVALID},
-                {"reason 11", "3020" SERIAL WHEN "300c" REASON("0b"), ERR_INVALID},
-                {"two reasons (RFC 5280 4.2)", "302c" SERIAL WHEN "3018" REASON("01") REASON("01"), ERR_INVALID},
-                {"empty extensions", "3014" SERIAL WHEN "3000", ERR_INVALID},
-                {"unknown, not critical", "301f" SERIAL WHEN "300b3009" "0603551d7f" "04020500", OK},
-                {"unknown and critical (RFC 5280 5.3)", "3022" SERIAL WHEN "300e300c" "0603551d7f" "0101ff" "04020500", ERR_UNSUPPORTED},
-                {"certificateIssuer (RFC 5280 5.3.3)", "3022" SERIAL WHEN "300e300c" "0603551d1d" "0101ff" "04023000", ERR_UNSUPPORTED},
-                {"critical FALSE, spelt out (X.690 11.5)", "3022" SERIAL WHEN "300e300c" "0603551d7f" "010100" "04020500", ERR_INVALID},
-                {"serial not minimal (X.690 8.3.2)", "3013" "02020001" WHEN, ERR_INVALID},
-                {"no time", "3003" SERIAL, ERR_INVALID},
-                {"a SET", "3112" SERIAL WHEN, ERR_INVALID},
+                {"as it should be", "30{" SERIAL WHEN "}", OK},
+                {"with a reason", "30{" SERIAL WHEN "30{" REASON("01") "}}", OK},
+                {"reason 7 (RFC 5280 5.3.1)", "30{" SERIAL WHEN "30{" REASON("07") "}}", ERR_INVALID},
+                {"reason 11", "30{" SERIAL WHEN "30{" REASON("0b") "}}", ERR_INVALID},
+                {"two reasons (RFC 5280 4.2)", "30{" SERIAL WHEN "30{" REASON("01") REASON("01") "}}", ERR_INVALID},
+                {"invalidityDate", "30{" SERIAL WHEN "30{30{06{551d18} 04{18{32303236303932313139313332305a}}}}}", OK},
+                {"invalidityDate in UTCTime (RFC 5280 5.3.2)", "30{" SERIAL WHEN "30{30{06{551d18} 04{" WHEN "}}}}", ERR_INVALID},
+                {"empty extensions", "30{" SERIAL WHEN "30{}}", ERR_INVALID},
+                {"unknown, not critical", "30{" SERIAL WHEN "30{" OTHER "}}", OK},
+                {"unknown and critical (RFC 5280 5.3)", "30{" SERIAL WHEN "30{" OTHER_CRITICAL "}}", ERR_UNSUPPORTED},
+                {"certificateIssuer (RFC 5280 5.3.3)", "30{" SERIAL WHEN "30{30{06{551d1d} 0101ff 04{30{}}}}}", ERR_UNSUPPORTED},
+                {"critical FALSE, spelt out (X.690 11.5)", "30{" SERIAL WHEN "30{30{06{551d7f} 010100 04{}}}}", ERR_INVALID},
+                {"serial not minimal (X.690 8.3.2)", "30{02{0001}" WHEN "}", ERR_INVALID},
+                {"no time", "30{" SERIAL "}", ERR_INVALID},
+                {"an element after the extensions", "30{" SERIAL WHEN "30{" REASON("01") "} 0500}", ERR_INVALID},
+                {"a SET", "31{" SERIAL WHEN "}", ERR_INVALID},
         };
 
         (void)state;
@@ -320,9 +325,10 @@ static void entries_with_wrong_or_foreign_meaning_are_refused(void **state)
 }
 
 #define V2 "020101"
-#define ALG "300a06082a8648ce3d040302"
-#define ISSUER "30143112301006035504030c0954" "6573742d4341" "2d58"
-#define NEXT "170d3236303932323139313332305a"
+#define ALG "30{06{2a8648ce3d040302}}"
+#define ISSUER "30{31{30{06{550403} 0c{54657374}}}}"
+#define NEXT "17{3236303932323139313332305a}"
+#define ENTRY "30{" SERIAL WHEN "}"
 
 static enum err read_head_of(const char *hex)
 {
@@ -342,16 +348,17 @@ static void heads_not_of_a_v2_crl_are_refused(void **state)
                 enum err want;
         } rows[] = {
                 {"as it should be", V2 ALG ISSUER WHEN NEXT, OK},
-                {"with an entry", V2 ALG ISSUER WHEN NEXT "3014" "3012" SERIAL WHEN, OK},
+                {"with an entry", V2 ALG ISSUER WHEN NEXT "30{" ENTRY "}", OK},
                 {"v1 (RFC 5280 5.1.2.1)", ALG ISSUER WHEN NEXT, ERR_UNSUPPORTED},
                 {"v3", "020102" ALG ISSUER WHEN NEXT, ERR_UNSUPPORTED},
                 {"v1, spelt out", "020100" ALG ISSUER WHEN NEXT, ERR_UNSUPPORTED},
-                {"another algorithm", V2 "300506032b6570" ISSUER WHEN NEXT, ERR_UNSUPPORTED},
-                {"SHA-1 with RSA", V2 "300d06092a864886f70d0101050500" ISSUER WHEN NEXT, ERR_UNSUPPORTED},
+                {"another algorithm", V2 "30{06{2b6570}}" ISSUER WHEN NEXT, ERR_UNSUPPORTED},
+                {"SHA-1 with RSA", V2 "30{06{2a864886f70d010105}0500}" ISSUER WHEN NEXT, ERR_UNSUPPORTED},
+                {"an algorithm that is none", V2 "30{0500}" ISSUER WHEN NEXT, ERR_INVALID},
                 {"nextUpdate is missing (RFC 5280 5.1.2.5)", V2 ALG ISSUER WHEN, ERR_INVALID},
-                {"nextUpdate is missing before entries", V2 ALG ISSUER WHEN "3014" "3012" SERIAL WHEN, ERR_INVALID},
-                {"an empty list (RFC 5280 5.1.2.6, req 4.6)", V2 ALG ISSUER WHEN NEXT "3000", ERR_INVALID},
-                {"a list longer than the whole", V2 ALG ISSUER WHEN NEXT "3015" "3012" SERIAL WHEN, ERR_INVALID},
+                {"nextUpdate is missing before entries", V2 ALG ISSUER WHEN "30{" ENTRY "}", ERR_INVALID},
+                {"an empty list (RFC 5280 5.1.2.6, req 4.6)", V2 ALG ISSUER WHEN NEXT "30{}", ERR_INVALID},
+                {"a list longer than the whole", V2 ALG ISSUER WHEN NEXT "3030" ENTRY, ERR_INVALID},
                 {"an issuer that is none", V2 ALG "0500" WHEN NEXT, ERR_INVALID},
         };
 
@@ -364,7 +371,10 @@ static void heads_not_of_a_v2_crl_are_refused(void **state)
         }
 }
 
-#define NUMBER "300a0603551d140403020105"
+#define TAIL(extensions) "a0{30{" extensions "}}"
+#define NUMBER "30{06{551d14} 04{02{05}}}"
+#define NUMBER_OF(hex) "30{06{551d14} 04{02{" hex "}}}"
+#define IDP(content) "30{06{551d1c} 0101ff 04{30{" content "}}}"
 
 static void tails_with_wrong_or_foreign_meaning_are_refused(void **state)
 {
@@ -373,20 +383,21 @@ static void tails_with_wrong_or_foreign_meaning_are_refused(void **state)
                 enum err want;
         } rows[] = {
                 {"nothing at all", "", OK},
-                {"a number", "a00e300c" NUMBER, OK},
-                {"no extension", "a0023000", ERR_INVALID},
-                {"two numbers (RFC 5280 4.2)", "a01a3018" NUMBER NUMBER, ERR_INVALID},
-                {"a negative number (RFC 5280 5.2.3)", "a00e300c" "300a0603551d140403020185", ERR_INVALID},
-                {"a number of 21 octets (RFC 5280 5.2.3)",
-                        "a0223020" "301e0603551d1404170215" "010101010101010101010101010101010101010101", ERR_INVALID},
-                {"unknown, not critical", "a00d300b" "3009" "0603551d7f" "04020500", OK},
-                {"unknown and critical (RFC 5280 5.2)", "a010300e" "300c" "0603551d7f" "0101ff" "04020500", ERR_UNSUPPORTED},
-                {"onlyContainsUserCerts", "a0133011" "300f" "0603551d1c" "0101ff" "0405" "30038101ff", OK},
-                {"onlySomeReasons (RFC 5280 5.2.5)", "a0143012" "3010" "0603551d1c" "0101ff" "0406" "300483020640", ERR_UNSUPPORTED},
-                {"indirectCRL", "a0133011" "300f" "0603551d1c" "0101ff" "0405" "30038401ff", ERR_UNSUPPORTED},
-                {"onlyContainsAttributeCerts", "a0133011" "300f" "0603551d1c" "0101ff" "0405" "30038501ff", ERR_UNSUPPORTED},
-                {"FALSE, spelt out (X.690 11.5)", "a0133011" "300f" "0603551d1c" "0101ff" "0405" "3003810100", ERR_INVALID},
-                {"something trails", "a00e300c" NUMBER "0500", ERR_INVALID},
+                {"a number", TAIL(NUMBER), OK},
+                {"no extension", TAIL(""), ERR_INVALID},
+                {"two numbers (RFC 5280 4.2)", TAIL(NUMBER NUMBER), ERR_INVALID},
+                {"a negative number (RFC 5280 5.2.3)", TAIL(NUMBER_OF("85")), ERR_INVALID},
+                {"a number of 20 octets (RFC 5280 5.2.3)", TAIL(NUMBER_OF("0102030405060708090a0b0c0d0e0f1011121314")), OK},
+                {"a number of 21 octets (RFC 5280 5.2.3)", TAIL(NUMBER_OF("0102030405060708090a0b0c0d0e0f101112131415")), ERR_INVALID},
+                {"unknown, not critical", TAIL(OTHER), OK},
+                {"unknown and critical (RFC 5280 5.2)", TAIL(OTHER_CRITICAL), ERR_UNSUPPORTED},
+                {"onlyContainsUserCerts", TAIL(IDP("81{ff}")), OK},
+                {"onlySomeReasons (RFC 5280 5.2.5)", TAIL(IDP("83{0640}")), ERR_UNSUPPORTED},
+                {"indirectCRL", TAIL(IDP("84{ff}")), ERR_UNSUPPORTED},
+                {"onlyContainsAttributeCerts", TAIL(IDP("85{ff}")), ERR_UNSUPPORTED},
+                {"FALSE, spelt out (X.690 11.5)", TAIL(IDP("81{00}")), ERR_INVALID},
+                {"flags out of order", TAIL(IDP("82{ff}81{ff}")), ERR_INVALID},
+                {"something trails", TAIL(NUMBER) "0500", ERR_INVALID},
         };
 
         (void)state;

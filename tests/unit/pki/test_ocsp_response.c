@@ -346,12 +346,13 @@ static void errors_are_five_octets(void **state)
 }
 
 /* One good ResponseData in pieces, of which one is exchanged for something wrong. */
-#define RESPONDER "a2160414000102030405060708090a0b0c0d0e0f10111213"
-#define PRODUCED "180f32303236303932313139313332305a"
-#define CERT_ID "303a300906052b0e03021a05000414000102030405060708090a0b0c0d0e0f101112130414000102030405060708090a0b0c0d0e0f10111213020101"
+#define H20 "000102030405060708090a0b0c0d0e0f10111213"
+#define RESPONDER "a2{04{" H20 "}}"
+#define PRODUCED "18{32303236303932313139313332305a}"
+#define CERT_ID "30{30{06{2b0e03021a}0500} 04{" H20 "} 04{" H20 "} 020101}"
 #define GOOD_STATUS "8000"
 #define THIS_UPDATE PRODUCED
-#define NEXT_UPDATE "a011180f32303236303932323139313332305a"
+#define NEXT_UPDATE "a0{18{32303236303932323139313332305a}}"
 
 static void put_hex(struct builder *b, const char *hex)
 {
@@ -390,10 +391,10 @@ static void singles_not_of_our_kind_are_refused(void **state)
                 {"good is not empty (RFC 6960 4.2.1)", "800101", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
                 {"good is an explicit NULL", "a0020500", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
                 {"revoked without a time", "a100", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
-                {"reason 7 (RFC 5280 5.3.1)", "a116" PRODUCED "a0030a0107", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
-                {"reason 11", "a116" PRODUCED "a0030a010b", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
-                {"reason 9", "a116" PRODUCED "a0030a0109", THIS_UPDATE NEXT_UPDATE, OK},
-                {"UTCTime (RFC 6960 4.2.2.1, req 2.12)", GOOD_STATUS, "170d3236303932313139313332305a" NEXT_UPDATE, ERR_INVALID},
+                {"reason 7 (RFC 5280 5.3.1)", "a1{" PRODUCED "a0{0a0107}}", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
+                {"reason 11", "a1{" PRODUCED "a0{0a010b}}", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
+                {"reason 9", "a1{" PRODUCED "a0{0a0109}}", THIS_UPDATE NEXT_UPDATE, OK},
+                {"UTCTime (RFC 6960 4.2.2.1, req 2.12)", GOOD_STATUS, "17{3236303932313139313332305a}" NEXT_UPDATE, ERR_INVALID},
                 {"singleExtensions (req 2.10)", GOOD_STATUS, THIS_UPDATE NEXT_UPDATE "a1023000", ERR_UNSUPPORTED},
                 {"something trails", GOOD_STATUS, THIS_UPDATE NEXT_UPDATE "0500", ERR_INVALID},
                 {"status [3]", "8300", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
@@ -428,13 +429,13 @@ static void response_data_not_of_our_kind_is_refused(void **state)
                 enum err want;
         } rows[] = {
                 {"as it should be", RESPONDER PRODUCED, "30020500", "", OK},
-                {"explicit version v1 (X.690 11.5)", "a003020100" RESPONDER PRODUCED, "30020500", "", ERR_INVALID},
+                {"explicit version v1 (X.690 11.5)", "a0{020100}" RESPONDER PRODUCED, "30020500", "", ERR_INVALID},
                 {"no responses", RESPONDER PRODUCED, "3000", "", ERR_INVALID},
-                {"a key hash of 19 octets", "a2150413000102030405060708090a0b0c0d0e0f101112" PRODUCED, "30020500", "", ERR_INVALID},
-                {"a name that is none", "a1020500" PRODUCED, "30020500", "", ERR_INVALID},
+                {"a key hash of 19 octets", "a2{04{000102030405060708090a0b0c0d0e0f101112}}" PRODUCED, "30020500", "", ERR_INVALID},
+                {"a name that is none", "a1{0500}" PRODUCED, "30020500", "", ERR_INVALID},
                 {"empty extensions", RESPONDER PRODUCED, "30020500", "a1023000", ERR_INVALID},
                 {"extensions [0]", RESPONDER PRODUCED, "30020500", "a0023000", ERR_INVALID},
-                {"something trails", RESPONDER PRODUCED, "30020500", "a10430020500" "0500", ERR_INVALID},
+                {"something trails", RESPONDER PRODUCED, "30020500", "a1{30{0500}} 0500", ERR_INVALID},
         };
 
         (void)state;
