@@ -319,15 +319,15 @@ static void put_range_paths(struct builder *b, const struct conf_option *o)
 }
 
 static const struct value_type types[] = {
-        [CONF_STRING] = {set_string, put_range_string, "text", .is_text = true},
-        [CONF_PATH] = {set_path, put_range_path, "/a/path", .is_text = true},
-        [CONF_BOOL] = {set_bool, put_range_bool, "true"},
-        [CONF_UNSIGNED] = {set_unsigned, put_range_unsigned, "1"},
-        [CONF_SIZE] = {set_size, put_range_size, "64M"},
-        [CONF_DURATION] = {set_duration, put_range_duration, "1d12h"},
-        [CONF_ENUM] = {set_enum, put_range_enum, "none"},
-        [CONF_STRINGS] = {add_string, put_range_strings, "[one, two]", .is_list = true, .is_text = true},
-        [CONF_PATHS] = {add_path, put_range_paths, "[one, two]", .is_list = true, .is_text = true},
+        [CONF_STRING] = {.set = set_string, .put_range = put_range_string, .example = "text", .is_text = true},
+        [CONF_PATH] = {.set = set_path, .put_range = put_range_path, .example = "/a/path", .is_text = true},
+        [CONF_BOOL] = {.set = set_bool, .put_range = put_range_bool, .example = "true"},
+        [CONF_UNSIGNED] = {.set = set_unsigned, .put_range = put_range_unsigned, .example = "1"},
+        [CONF_SIZE] = {.set = set_size, .put_range = put_range_size, .example = "64M"},
+        [CONF_DURATION] = {.set = set_duration, .put_range = put_range_duration, .example = "1h30m"},
+        [CONF_ENUM] = {.set = set_enum, .put_range = put_range_enum, .example = "none"},
+        [CONF_STRINGS] = {.set = add_string, .put_range = put_range_strings, .is_list = true, .is_text = true},
+        [CONF_PATHS] = {.set = add_path, .put_range = put_range_paths, .is_list = true, .is_text = true},
 };
 
 bool conf_type_is_list(enum conf_type type)

@@ -105,7 +105,7 @@ enum err rowfile_end(struct rowfile_writer *w)
         if (w->err == OK && fseek(w->file, N_ROWS_AT, SEEK_SET) != 0)
                 w->err = err_from_errno(errno);
         write_all(w, &b);
-        if (w->err == OK && (fseek(w->file, 0, SEEK_END) != 0 || fflush(w->file) != 0))
+        if (w->err == OK && fflush(w->file) != 0)
                 w->err = err_from_errno(errno);
         return w->err;
 }

@@ -48,16 +48,18 @@ static bool becomes_nobody(void)
 {
         const struct passwd *nobody = getpwnam("nobody");
         uid_t real, effective, saved;
-        gid_t groups[64];
+        gid_t groups[64] = {0, 12345};
         int n_groups;
 
+        if (setgroups(2, groups) != 0)
+                return false;
         if (!nobody || jail_user("nobody") != OK || getresuid(&real, &effective, &saved) != 0)
                 return false;
         if (real != nobody->pw_uid || effective != real || saved != real || getegid() != nobody->pw_gid)
                 return false;
         n_groups = getgroups(64, groups);
         for (int i = 0; i < n_groups; i++)
-                if (groups[i] == 0)
+                if (groups[i] == 0 || groups[i] == 12345)
                         return false;
         return setuid(0) != 0 && seteuid(0) != 0 && setgid(0) != 0;
 }

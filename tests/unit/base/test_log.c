@@ -105,6 +105,10 @@ static void errno_is_left_as_it_was(void **state)
         log_error("why=%m");
         assert_int_equal(errno, ENOSPC);
         assert_non_null(strstr(read_log(path), strerror(ENOSPC)));
+        assert_true(log_open("/dev/full")); /* where every write fails */
+        errno = EACCES;
+        log_error("lost");
+        assert_int_equal(errno, EACCES);
 }
 
 static void a_file_moved_away_is_made_anew_on_reopen(void **state)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -415,6 +416,27 @@ static void many_descriptors_cannot_fill_the_table(void **state)
         assert_int_equal(fd, -1);
 }
 
+/* The kernel then says MSG_CTRUNC: a message without its descriptor is not the message that was sent. */
+static void a_descriptor_that_found_no_room_is_missed(void **state)
+{
+        const int *pair = *state;
+        struct rlimit limit, none;
+        char memory[16];
+        size_t len;
+        int fd = -1;
+        enum err e;
+
+        assert_int_equal(msg_send(pair[0], BYTES_LIT("x"), pair[0]), OK);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        none = limit;
+        none.rlim_cur = 0;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        e = msg_receive(pair[1], memory, sizeof(memory), &len, &fd);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(e, ERR_INVALID);
+        assert_int_equal(fd, -1);
+}
+
 static void a_peer_that_is_gone_is_closed(void **state)
 {
         int *pair = *state;
@@ -423,7 +445,7 @@ static void a_peer_that_is_gone_is_closed(void **state)
 
         close(pair[0]);
         assert_int_equal(msg_receive(pair[1], memory, sizeof(memory), &len, NULL), ERR_CLOSED);
-        assert_int_equal(msg_send(pair[1], BYTES_LIT("x"), -1), ERR_CLOSED); /* and no SIGPIPE */
+        assert_int_equal(msg_send(pair[1], BYTES_LIT("x"), -1), ERR_CLOSED);
         pair[0] = dup(pair[1]);
 }
 
@@ -459,6 +481,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(
                         an_unwanted_descriptor_is_closed_and_its_packet_refused, pair_set_up, pair_tear_down),
                 cmocka_unit_test_setup_teardown(many_descriptors_cannot_fill_the_table, pair_set_up, pair_tear_down),
+                cmocka_unit_test_setup_teardown(a_descriptor_that_found_no_room_is_missed, pair_set_up, pair_tear_down),
                 cmocka_unit_test_setup_teardown(a_peer_that_is_gone_is_closed, pair_set_up, pair_tear_down),
                 cmocka_unit_test_setup_teardown(a_full_socket_would_block, pair_set_up, pair_tear_down),
         };

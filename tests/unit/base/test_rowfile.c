@@ -1,6 +1,7 @@
 /* test_rowfile: what is written is read back, and nothing else is taken. */
 #include "tests/unit/base/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -202,7 +203,7 @@ static void load_takes_plain_files_up_to_a_size(void **state)
 {
         struct rowfile f = {0};
         FILE *file = tmpfile();
-        int pipes[2];
+        int pipes[2], folder;
 
         (void)state;
         write_rows(file, &one_row, 1);
@@ -218,6 +219,9 @@ static void load_takes_plain_files_up_to_a_size(void **state)
         assert_int_equal(rowfile_load(&f, -1, 42), ERR_IO);
         close(pipes[0]);
         close(pipes[1]);
+        folder = open("/tmp", O_RDONLY | O_DIRECTORY);
+        assert_int_equal(rowfile_load(&f, folder, 1 << 20), ERR_INVALID);
+        close(folder);
 }
 
 static void a_full_disk_is_reported_at_the_end(void **state)
