@@ -33,6 +33,9 @@ enum err conf_complain(const struct conf_source *s, enum err e, unsigned line, c
         va_start(args, format);
         vsnprintf(p->text + len, sizeof(p->text) - (size_t)len, format, args);
         va_end(args);
+        for (char *c = p->text; *c; c++) /* one line, whatever was in the file */
+                if ((unsigned char)*c < 0x20 || *c == 0x7f)
+                        *c = '?';
         return e;
 }
 
@@ -148,20 +151,26 @@ static enum err complain_unknown(const struct reader *r, unsigned line, struct b
                 r->source, ERR_INVALID, line, "%s: no such option; the commented sample lists all there are", name);
 }
 
-/* "...: 900 is not a number in 0..256; for example "workers: 4" (default 0)" */
+/* What the option takes: "a number in 0..256; for example "workers: 4" (default 0)". */
+static const char *describe(struct builder *b, const struct conf_option *o)
+{
+        conf_value_put_range(b, o);
+        builder_printf(b, "; for example \"%s: ", conf_option_key(o));
+        conf_value_put_example(b, o);
+        builder_printf(b, "\" (default %s%s%s)", o->under ? o->under : "", o->under ? "/" : "", *o->def ? o->def : "empty");
+        builder_put_u8(b, 0);
+        return builder_failed(b) ? "allowed" : (const char *)b->data;
+}
+
 static enum err complain_value(
         const struct reader *r, enum err e, const struct conf_option *o, unsigned line, const char *text)
 {
-        _cleanup_(builder_done) struct builder range = {0};
+        _cleanup_(builder_done) struct builder b = {0};
+        const char *quote = *text ? "" : "\"";
 
         if (e == ERR_NOMEM)
                 return conf_complain(r->source, e, line, "%s: %s", o->path, err_text(e));
-        conf_value_put_range(&range, o);
-        builder_put_u8(&range, 0);
-        return conf_complain(r->source, e, line, "%s: %s%.80s%s is not %s; for example \"%s: %s\" (default %s%s%s)", o->path,
-                *text ? "" : "\"", text, *text ? "" : "\"", builder_failed(&range) ? "allowed" : (const char *)range.data,
-                conf_option_key(o), conf_value_example(o), o->under ? o->under : "", o->under ? "/" : "",
-                *o->def ? o->def : "empty");
+        return conf_complain(r->source, e, line, "%s: %s%.80s%s is not %s", o->path, quote, text, quote, describe(&b, o));
 }
 
 /* The current event as a value of the option (or as one item of its list). */
@@ -178,9 +187,7 @@ static enum err read_value(struct reader *r, const struct conf_option *o)
                 return complain_value(r, ERR_INVALID, o, line_of(r),
                         r->event.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a group of options");
         if (is_bare_empty(r))
-                return conf_complain(s, ERR_INVALID, line_of(r),
-                        "%s: no value; leave the line out for the default (%s), or write for example \"%s: %s\"", o->path,
-                        *o->def ? o->def : "empty", conf_option_key(o), conf_value_example(o));
+                return complain_value(r, ERR_INVALID, o, line_of(r), "no value at all");
         text = (const char *)r->event.data.scalar.value;
         if (strlen(text) != r->event.data.scalar.length)
                 return complain_value(r, ERR_INVALID, o, line_of(r), "a text with a NUL byte");

@@ -84,8 +84,8 @@ void conf_value_free(const struct conf_option *o, void *object);
 bool conf_type_is_list(enum conf_type type);
 /* What the option takes, for people: "number 0..256", "one of a, b". */
 void conf_value_put_range(struct builder *b, const struct conf_option *o);
-/* A value that the option would take. */
-const char *conf_value_example(const struct conf_option *o);
+/* A value that the option would take, as it is written. */
+void conf_value_put_example(struct builder *b, const struct conf_option *o);
 /* `text` as a YAML scalar: quoted where it must be. */
 void conf_value_put_yaml(struct builder *b, const struct conf_option *o, const char *text);
 

@@ -365,13 +365,6 @@ void conf_value_put_range(struct builder *b, const struct conf_option *o)
         types[o->type].put_range(b, o);
 }
 
-const char *conf_value_example(const struct conf_option *o)
-{
-        bool default_says_little = *o->def == '\0' || strcmp(o->def, "0") == 0;
-
-        return default_says_little ? types[o->type].example : o->def;
-}
-
 /* Plain words and paths read better bare; anything else is quoted. */
 static bool needs_quotes(struct bytes text)
 {
@@ -414,4 +407,11 @@ void conf_value_put_yaml(struct builder *b, const struct conf_option *o, const c
                 text += len + (text[len] == ',');
         }
         builder_put_str(b, "]");
+}
+
+void conf_value_put_example(struct builder *b, const struct conf_option *o)
+{
+        bool default_says_little = *o->def == '\0' || strcmp(o->def, "0") == 0;
+
+        conf_value_put_yaml(b, o, default_says_little ? types[o->type].example : o->def);
 }

@@ -70,7 +70,8 @@ MUST_CHECK enum err msg_sign_answer_take(struct bytes packet, struct msg_sign_an
 /* ---- sockets ---- */
 
 /* A listening / connected SEQPACKET socket at `path` (non-blocking, close-on-exec). A dead socket file is replaced, a live
- * one is ERR_BUSY. `mode` is the file's mode. */
+ * one is ERR_BUSY. `mode` is the file's mode. Two that start at the same instant are told apart by the store's lock, not
+ * here. */
 MUST_CHECK enum err msg_listen(const char *path, unsigned mode, int *ret_fd);
 MUST_CHECK enum err msg_connect(const char *path, int *ret_fd);
 /* One packet with at most one descriptor (fd -1: none). ERR_AGAIN when it would block, ERR_CLOSED when the peer is gone. */
