@@ -14,6 +14,7 @@
 
 #define EVENTS_MAX 256
 #define DRAIN_NS 2000000000ull
+#define STALL_NS 10000000000ull /* a server that answers nothing for so long has stopped */
 #define NS_PER_S 1e9
 #define SPIN_BELOW_NS 2000000ull
 
@@ -121,6 +122,7 @@ void drive_answered(struct drive *d, struct conn *c, const struct asked *asked, 
         c->answered = true;
         d->n_out--;
         d->n_refused = 0;
+        d->last_answer_ns = now_ns;
         histogram_add(&d->result->latency, now_ns > asked->due_ns ? now_ns - asked->due_ns : 0);
         note_length(d->result, answer->body.len);
         judge(d, asked, answer);
@@ -152,7 +154,6 @@ static enum err conn_open(struct drive *d, struct conn *c)
         c->in_len = c->out_sent = 0;
         builder_reset(&c->out);
         d->config->protocol->open(d, c);
-        queue_put(d, c);
         return OK;
 }
 
@@ -164,15 +165,18 @@ static void conn_close(struct drive *d, struct conn *c)
         d->config->protocol->close(d, c, c->answered ? VERDICT_CLOSED : VERDICT_NO_CONNECTION);
         close(c->fd);
         c->fd = -1;
+        c->failed = false;
 }
 
-static enum err conn_reopen(struct drive *d, struct conn *c)
+/* Opened anew only when there is something to ask: a server that takes one request a connection (openssl ocsp) need not survive a connection
+ * that asks nothing, and it does not. */
+static void conn_open_again(struct drive *d, struct conn *c)
 {
-        conn_close(d, c);
         d->result->n_reconnects++;
         if (d->n_refused > 2ull * d->config->n_conns + 8)
-                return ERR_CLOSED;
-        return conn_open(d, c);
+                d->broken = ERR_CLOSED;
+        else
+                d->broken = conn_open(d, c);
 }
 
 static void conn_flush(struct conn *c)
@@ -197,7 +201,11 @@ static void conn_ask_due(struct drive *d, struct conn *c, uint64_t now_ns)
 {
         struct asked asked;
 
-        while (c->n_out < d->config->depth && take_due(d, now_ns, &asked.due_ns)) {
+        while (d->broken == OK && c->n_out < d->config->depth && take_due(d, now_ns, &asked.due_ns)) {
+                if (c->fd < 0)
+                        conn_open_again(d, c);
+                if (d->broken != OK)
+                        return;
                 asked.question = choose_question(d);
                 d->config->protocol->ask(d, c, &asked);
                 c->n_out++;
@@ -252,17 +260,18 @@ static void conn_read(struct drive *d, struct conn *c, bool to_end)
         }
 }
 
-static enum err conn_event(struct drive *d, struct conn *c, uint32_t events)
+static void conn_event(struct drive *d, struct conn *c, uint32_t events)
 {
+        if (c->fd < 0)
+                return;
         if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP))
                 conn_read(d, c, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
         if (!c->failed && (events & EPOLLOUT))
                 conn_flush(c);
         if (c->failed)
-                return conn_reopen(d, c);
+                conn_close(d, c);
         if (c->n_out < d->config->depth)
                 queue_put(d, c);
-        return OK;
 }
 
 /* ---- the run ---- */
@@ -279,6 +288,8 @@ static int wait_ms(const struct drive *d, uint64_t now_ns)
 
 static bool run_is_over(const struct drive *d, uint64_t now_ns)
 {
+        if (now_ns > d->last_answer_ns + STALL_NS && d->n_out > 0)
+                return true;
         return asking_over(d, now_ns) && (d->n_out == 0 || now_ns > d->end_ns + DRAIN_NS);
 }
 
@@ -287,14 +298,11 @@ static enum err run_loop(struct drive *d)
         struct epoll_event events[EVENTS_MAX];
         uint64_t now_ns = mono_ns();
 
-        while (!run_is_over(d, now_ns)) {
+        while (d->broken == OK && !run_is_over(d, now_ns)) {
                 int n = epoll_wait(d->epoll, events, EVENTS_MAX, wait_ms(d, now_ns));
 
                 for (int i = 0; i < n; i++) {
-                        enum err e = conn_event(d, events[i].data.ptr, events[i].events);
-
-                        if (e != OK)
-                                return e;
+                        conn_event(d, events[i].data.ptr, events[i].events);
                         dispatch(d, mono_ns());
                 }
                 now_ns = mono_ns();
@@ -302,7 +310,7 @@ static enum err run_loop(struct drive *d)
                 if (asking_over(d, now_ns) && d->end_ns == 0)
                         d->end_ns = now_ns; /* the drain's time starts */
         }
-        return OK;
+        return d->broken;
 }
 
 /* What was due inside the run and never asked: the server did not keep up, and that is a failure of its own. */
@@ -364,6 +372,7 @@ static enum err open_all(struct drive *d)
 
                 if (e != OK)
                         return e;
+                queue_put(d, &d->conns[i]);
         }
         return OK;
 }
@@ -380,7 +389,7 @@ enum err drive_run(const struct drive_config *config, const struct questions *qu
         d.next_question = random_next(&d.random) % questions->n;
         d.rule = config->rule;
         d.rule.now_s = clock_now_s();
-        d.start_ns = d.due_ns = mono_ns();
+        d.start_ns = d.due_ns = d.last_answer_ns = mono_ns();
         d.end_ns = config->seconds > 0 ? d.start_ns + (uint64_t)(config->seconds * NS_PER_S) : 0;
         e = open_all(&d);
         if (e == OK)

@@ -83,8 +83,10 @@ struct drive {
         struct conn *conns;
         struct conn **queue; /* a ring of n_conns: those that can ask */
         unsigned queue_first, queue_len;
-        uint64_t start_ns, end_ns, due_ns;
-        uint64_t n_out, n_refused;
+        uint64_t start_ns, end_ns, due_ns, last_answer_ns;
+        uint64_t n_out;
+        uint64_t n_refused; /* connections in a row that brought nothing back */
+        enum err broken;    /* why the run cannot go on */
         size_t next_question;
         uint64_t random;
         struct builder first_body;

@@ -333,7 +333,7 @@ static int run(struct options *o)
                 o->drive.hot_set = questions.n;
         e = drive_run(&o->drive, &questions, result);
         if (e != OK) {
-                fprintf(stderr, "tocsin-load: %s:%u: %s\n", o->host, ntohs(o->drive.address.sin_port), err_text(e));
+                fprintf(stderr, "tocsin-load: %s: %s\n", o->host, err_text(e));
                 return 3;
         }
         print_result(o, &questions, result);

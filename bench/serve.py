@@ -1,0 +1,312 @@
+"""serve: what one answered request costs the server, in CPU time, beside peers and the floor, all in one run.
+
+The servers live on one CPU and the load on another. Rows are measured in turns, several rounds of them, so that a machine that grows slower
+or faster meanwhile does so for all; the median of the rounds counts. Cost = (user + system time of the server's processes) / answers that
+were checked to be right. See docs/benchmarks.md.
+"""
+import argparse
+import base64
+import pathlib
+import shutil
+import socket
+import sys
+import tempfile
+import urllib.parse
+
+import measure
+import peers
+import throwaway_ca
+from ocsp_ask import Issuer
+from tocsin_dir import TocsinDir
+
+ANSWER_TOTAL = 730  # octets of an answer when there is no Tocsin to ask
+WARM_S = 0.3
+
+
+class Row:
+    """One line of the table: a server asked in one way."""
+
+    def __init__(self, name, server, arguments, floor=None, connections=64, requests=0):
+        self.name = name
+        self.server = server
+        self.arguments = arguments
+        self.floor = floor  # name of the row it is divided by
+        self.connections = connections
+        self.requests = requests  # 0: as many as fit into the round
+        self.rounds = []
+        self.warm = False
+
+    def load(self, seconds):
+        url = f"http://127.0.0.1:{self.server.port}"
+        limit = ["--requests", self.requests] if self.requests and seconds > WARM_S else ["--duration", seconds]
+        return measure.load([*self.arguments(url), "--connections", self.connections, *limit])
+
+    def measure(self, seconds):
+        if not self.warm:
+            self.load(WARM_S)
+            self.warm = True
+        before = measure.cpu_us(self.server.pids())
+        result = self.load(seconds)
+        if result is None:
+            return
+        result["cpu_us"] = measure.cpu_us(self.server.pids()) - before
+        result["us_per_request"] = result["cpu_us"] / result["right"] if result["right"] else None
+        self.rounds.append(result)
+
+    def failures(self):
+        return sum(r["failures"] for r in self.rounds)
+
+    def cost(self):
+        return measure.median([r["us_per_request"] for r in self.rounds if r["us_per_request"] is not None])
+
+    def rate(self):
+        return measure.median([r["rate"] for r in self.rounds])
+
+    def p99(self):
+        return measure.median([r["latency_us"]["p99"] for r in self.rounds])
+
+
+class TocsinServer:
+    """Tocsin seen as a peer."""
+
+    name = "tocsin"
+
+    def __init__(self, folder, options):
+        measure.say(f"tocsin: {options.certs:,} certificates ({options.key}): making the CA, importing, signing ...")
+        self.dir = TocsinDir(folder / "tocsin", options.certs, options.certs // 100, options.key)
+        self.port = self.dir.host_port[1]
+
+    def ready(self, seconds):
+        signed = self.dir.wait_until_signed(seconds)
+        self.dir.pin()
+        measure.say(f"tocsin: up after {self.dir.up_s:.1f} s, {signed:,} answers signed")
+
+    def pids(self):
+        return [self.dir.responder]
+
+    def stop(self):
+        self.dir.down()
+
+
+def answer_of(port, path):
+    """One GET: head and body."""
+    with socket.create_connection(("127.0.0.1", port), 5) as s:
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        whole = b""
+        while piece := s.recv(65536):
+            whole += piece
+    head, _, body = whole.partition(b"\r\n\r\n")
+    return head + b"\r\n\r\n", body
+
+
+def ocsp_path(folder):
+    """The path of a GET for the first serial of a folder's list."""
+    serial = (folder / "serials.txt").read_text().split()[0]
+    return "/" + urllib.parse.quote(base64.b64encode(Issuer(folder / "issuer.pem").request(serial)), safe="")
+
+
+def start_tocsin(folder, options):
+    """The server, or None and why not."""
+    server = None
+    try:
+        server = TocsinServer(folder, options)
+        server.ready(options.sign_timeout)
+        return server, None
+    except Exception as problem:
+        if server:
+            server.stop()
+        return None, str(problem)
+
+
+def rows_of_tocsin(server):
+    folder = server.dir.folder
+    common = ["--issuer", folder / "issuer.pem", "--list", folder / "serials.txt"]
+    return [
+        Row("tocsin GET", server, lambda url: ["--url", url + "/", *common, "--get"], "floor GET"),
+        Row("tocsin POST", server, lambda url: ["--url", url + "/", *common, "--post"], "floor POST"),
+    ]
+
+
+def rows_of_floor(server, issuer, serials):
+    common = ["--issuer", issuer, "--list", serials, "--constant"]
+    return [
+        Row("floor GET", server, lambda url: ["--url", url + "/", *common, "--get"], "floor GET"),
+        Row("floor POST", server, lambda url: ["--url", url + "/", *common, "--post"], "floor POST"),
+    ]
+
+
+def row_of_static(server):
+    return Row(f"{server.name} static file", server, lambda url: ["--url", url + "/answer.der", "--static"], "floor GET")
+
+
+def row_of_ocsp_peer(server, ca, label, **limits):
+    common = ["--issuer", ca / "ca.pem", "--list", ca / "serials.txt", "--post"]
+    return Row(label, server, lambda url: ["--url", url + "/", *common], "floor POST", **limits)
+
+
+def pipelined(row, depth):
+    more = Row(f"{row.name}, {depth} pipelined", row.server, lambda url: [*row.arguments(url), "--pipeline", depth])
+    more.floor = f"{row.floor}, {depth} pipelined"
+    return more
+
+
+class Bench:
+    def __init__(self, folder, options):
+        self.folder = folder
+        self.options = options
+        self.ca = folder / "ca"
+        self.www = folder / "www"
+        self.rows, self.servers, self.skipped, self.versions = [], [], [], {}
+        self.total, self.body = ANSWER_TOTAL, None
+        for path in (self.ca, self.www):
+            path.mkdir()
+        throwaway_ca.make(self.ca)
+        self.issuer, self.serials = self.ca / "ca.pem", self.ca / "serials.txt"
+
+    def wanted(self, name):
+        return not self.options.only or name in self.options.only
+
+    def add(self, server, rows):
+        self.servers.append(server)
+        self.rows += rows
+        self.versions[server.name] = server.version() if hasattr(server, "version") else "this tree"
+
+    def add_tocsin(self):
+        server, why = start_tocsin(self.folder, self.options)
+        if server is None:
+            self.skipped.append({"name": "tocsin", "why": why})
+            return
+        self.add(server, rows_of_tocsin(server))
+        self.issuer, self.serials = server.dir.folder / "issuer.pem", server.dir.folder / "serials.txt"
+        head, self.body = answer_of(server.port, ocsp_path(server.dir.folder))
+        self.total = len(head) + len(self.body) - len(b"Connection: close\r\n")
+
+    def add_peer(self, kind, make_rows, *more):
+        if not self.wanted(kind.name):
+            return
+        if not kind.path():
+            self.skipped.append({"name": kind.name, "why": f"not installed: apt-get install {kind.package}"})
+            return
+        server = kind(self.folder, self.www, self.ca, *more)
+        try:
+            server.start()
+        except RuntimeError as problem:
+            self.skipped.append({"name": kind.name, "why": str(problem)})
+            return
+        self.add(server, make_rows(server))
+
+    def start(self):
+        if self.wanted("tocsin"):
+            self.add_tocsin()
+        (self.www / "answer.der").write_bytes(self.body or (self.ca / "answer.der").read_bytes())
+        self.add_peer(peers.Floor, lambda s: rows_of_floor(s, self.issuer, self.serials), self.total)
+        self.add_peer(peers.H2o, lambda s: [row_of_static(s)])
+        self.add_peer(peers.Nginx, lambda s: [row_of_static(s)])
+        self.add_pipelined()
+        few = 200 if self.options.quick else 1000
+        self.add_peer(peers.Cfssl, lambda s: [row_of_ocsp_peer(s, self.ca, "cfssl ocspserve POST", connections=16, requests=10 * few)])
+        self.add_peer(peers.OpensslOcsp, lambda s: [row_of_ocsp_peer(s, self.ca, "openssl ocsp POST, signs each", connections=1, requests=few)])
+
+    def add_pipelined(self):
+        if not self.options.pipeline:
+            return
+        firsts = [row for row in self.rows if not row.name.endswith("POST") and "nginx" not in row.name]
+        self.rows += [pipelined(row, self.options.pipeline) for row in firsts]
+
+    def measure(self):
+        for i in range(self.options.rounds):
+            measure.say(f"round {i + 1} of {self.options.rounds}")
+            for row in self.rows:
+                row.measure(self.options.seconds)
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
+
+
+def ratio(row, rows):
+    floor = next((r for r in rows if r.name == row.floor), None)
+    return row.cost() / floor.cost() if floor and floor.cost() and row.cost() else None
+
+
+def report(bench):
+    lines = []
+    for row in bench.rows:
+        r, cost = ratio(row, bench.rows), row.cost()
+        lines.append(
+            [
+                row.name,
+                f"{cost:.2f}" if cost is not None else "-",
+                f"{r:.2f}" if r is not None else "-",
+                f"{row.rate():,.0f}" if row.rounds else "-",
+                f"{row.p99():,.0f}" if row.rounds else "-",
+                f"{row.failures():,}" if row.rounds else "no run",
+            ]
+        )
+    return measure.table(["one request", "us CPU", "x floor", "answers/s", "p99 us", "failures"], lines)
+
+
+def result_of(bench, description):
+    options = bench.options
+    rows = [
+        {
+            "name": row.name,
+            "server": row.server.name,
+            "us_per_request": row.cost(),
+            "ratio_to_floor": ratio(row, bench.rows),
+            "answers_per_second": row.rate(),
+            "p99_us": row.p99(),
+            "failures": row.failures(),
+            "connections": row.connections,
+            "rounds": row.rounds,
+        }
+        for row in bench.rows
+    ]
+    settings = {"certs": options.certs, "key": options.key, "rounds": options.rounds, "seconds": options.seconds}
+    settings |= {"answer_octets": bench.total, "body_octets": (bench.www / "answer.der").stat().st_size}
+    return {"bench": "serve", **description, "settings": settings, "versions": bench.versions, "rows": rows, "skipped": bench.skipped}
+
+
+def options_of(arguments):
+    parser = argparse.ArgumentParser(prog="./dev bench serve", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--quick", action="store_true", help="under a minute: fewer certificates, shorter rounds; for a look, not for a claim")
+    parser.add_argument("--certs", type=int, help="certificates in Tocsin's store (1,000,000; 20,000 with --quick)")
+    parser.add_argument("--key", choices=["p256", "rsa2048"], default="p256")
+    parser.add_argument("--rounds", type=int, help="rounds (3; 2 with --quick)")
+    parser.add_argument("--seconds", type=float, help="seconds for each row in a round (3; 1 with --quick)")
+    parser.add_argument("--pipeline", type=int, metavar="K", help="rows with K requests pipelined as well")
+    parser.add_argument("--only", type=lambda text: text.split(","), metavar="NAMES", help="of tocsin,floor,h2o,nginx,cfssl,openssl")
+    parser.add_argument("--sign-timeout", type=int, default=170, metavar="S", help="how long to wait for the store to be signed (170)")
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args(arguments)
+    options.certs = options.certs or (20_000 if options.quick else 1_000_000)
+    options.rounds = options.rounds or (2 if options.quick else 3)
+    options.seconds = options.seconds or (1 if options.quick else 3)
+    return options
+
+
+def main(arguments):
+    options = options_of(arguments)
+    measure.end_on_sigterm()
+    description = measure.describe()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
+    folder.chmod(0o755)
+    bench = None
+    try:
+        bench = Bench(folder, options)
+        bench.start()
+        bench.measure()
+        print(report(bench))
+        for skip in bench.skipped:
+            print(f"skipped {skip['name']}: {skip['why']}")
+        measure.write_json(options.json, result_of(bench, description))
+    finally:
+        if bench:
+            bench.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    missing = any(skip["name"] == "tocsin" for skip in bench.skipped)
+    return 1 if missing or any(row.failures() or not row.rounds for row in bench.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
