@@ -1,0 +1,40 @@
+/* conn: the connections of one worker. A connection reads, lets the pipeline answer, writes; never blocks.
+ *
+ *  - What is read goes to a buffer of the worker's, and answers are rendered in another; a connection has memory of its own only
+ *    for a request that is not whole, or for an answer that the socket did not take. Idle ones cost next to nothing.
+ *  - While an answer is not taken, or a request waits for a signature, nothing more is read.
+ *  - A timeout runs from the event that started it (a request's first octet, an answer's first) and is not put off by single octets.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "responder/service.h"
+#include "responder/sign_client.h"
+#include "responder/timer_wheel.h"
+
+struct conn;
+
+struct conn_pool {
+        struct event_base *base;
+        struct service *service;
+        struct sign_client *sign;
+        struct timer_wheel wheel;
+        uint8_t *in_memory;
+        struct conn *first; /* all, newest first */
+        unsigned n_open;
+        bool is_draining;
+        void (*on_close)(void *data); /* after one has ended; may be NULL */
+        void *data;
+};
+
+/* Makes the sign client, too. `base` and `service` are the caller's. */
+MUST_CHECK enum err conn_pool_init(struct conn_pool *ret_pool, struct event_base *base, struct service *service);
+/* Ends all connections at once. */
+void conn_pool_done(struct conn_pool *pool);
+/* Takes the socket (non-blocking), whatever happens. */
+MUST_CHECK enum err conn_open(struct conn_pool *pool, int fd);
+/* From now on each connection ends with the answer to what it has sent so far. */
+void conn_pool_drain(struct conn_pool *pool);
+/* Call a few times a second. */
+void conn_pool_tick(struct conn_pool *pool, int64_t now_ms);

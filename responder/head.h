@@ -1,0 +1,24 @@
+/* head: status line and fields of an HTTP/1.1 answer, put straight into the output. */
+#pragma once
+
+#include "responder/answer.h"
+#include "responder/request.h"
+
+/* More than any head takes. */
+#define HEAD_MAX 1024
+
+/* IMF-fixdate texts, kept by time: an answer's three dates are seldom new. */
+struct dates {
+        struct date_slot {
+                int64_t time_s;
+                char text[30];
+        } slots[64];
+};
+
+/* 29 octets, good until the next call. */
+const char *dates_text(struct dates *dates, int64_t time_s);
+
+/* "Not Found"; "Unknown" for a status we never send. */
+const char *head_reason(unsigned status);
+/* `request` gives version and persistence; answer->close overrides. */
+void head_put(struct builder *out, struct dates *dates, const struct request *request, const struct answer *a, int64_t now_s);

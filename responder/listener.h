@@ -1,0 +1,11 @@
+/* listener: the sockets that connections come in by. The master opens them once and keeps them for its life: a worker that died
+ * leaves its queue to its successor. */
+#pragma once
+
+#include "base/conf.h"
+
+#define LISTENER_TEXT_MAX 64
+
+/* One SO_REUSEPORT socket at "127.0.0.1:8080" or "[::]:80" (v6 only), listening, non-blocking, close-on-exec. ERR_INVALID: no such
+ * address; ERR_BUSY: taken; ERR_DENIED. */
+MUST_CHECK enum err listener_open(const char *address, int *ret_fd);

@@ -1,0 +1,367 @@
+/* The master's loop waits for signals only (sigwaitinfo), so nothing in it needs to be async-signal-safe.
+ *
+ * Listeners: for each address a row of sockets, one for each worker at least. They are never closed while their address is configured, since
+ * closing one resets the connections in its queue: with fewer workers than before, a worker serves several. */
+#include "responder/master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "responder/listener.h"
+#include "responder/worker.h"
+
+#define MAX_WORKERS 256
+#define MAX_LISTENERS 4096
+/* A worker that dies this soon after its start is started again with a growing delay. */
+#define EARLY_DEATH_MS 2000
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 1000 /* a dead worker is replaced within 1 s, whatever happened before */
+
+struct listener {
+        char *address;
+        unsigned row; /* the how-manieth of its address: served by worker row % n_workers */
+        int fd;
+};
+
+struct slot {
+        pid_t pid; /* 0 = none */
+        int64_t started_ms;
+        int64_t start_at_ms; /* when to start the next one; 0 = not wanted */
+        int64_t backoff_ms;
+};
+
+struct master {
+        struct conf *conf;
+        struct listener listeners[MAX_LISTENERS];
+        unsigned n_listeners;
+        struct slot slots[MAX_WORKERS];
+        unsigned n_workers;
+        unsigned n_draining; /* workers of an earlier configuration */
+        bool is_stopping;
+};
+
+static unsigned count_workers(const struct conf *conf)
+{
+        long n = conf->workers > 0 ? (long)conf->workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+        if (n < 1)
+                n = 1;
+        return n > MAX_WORKERS ? MAX_WORKERS : (unsigned)n;
+}
+
+/* ---- listeners ---- */
+
+static bool is_configured(const struct conf *conf, const char *address)
+{
+        for (unsigned i = 0; i < conf->listen.n; i++)
+                if (strcmp(conf->listen.items[i], address) == 0)
+                        return true;
+        return false;
+}
+
+static unsigned count_rows(const struct master *m, const char *address)
+{
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < m->n_listeners; i++)
+                n += strcmp(m->listeners[i].address, address) == 0;
+        return n;
+}
+
+static enum err add_listener(struct master *m, const char *address, unsigned row)
+{
+        _cleanup_free_ char *copy = strdup(address);
+        int fd;
+        enum err e;
+
+        if (!copy)
+                return ERR_NOMEM;
+        if (m->n_listeners == MAX_LISTENERS)
+                return ERR_RANGE;
+        e = listener_open(address, &fd);
+        if (e != OK)
+                return e;
+        m->listeners[m->n_listeners++] = (struct listener){.address = steal(&copy), .row = row, .fd = fd};
+        return OK;
+}
+
+/* Every address gets a socket for each worker; those that are there stay. */
+static enum err open_listeners(struct master *m, const struct conf *conf, unsigned n_workers)
+{
+        for (unsigned i = 0; i < conf->listen.n; i++) {
+                const char *address = conf->listen.items[i];
+                unsigned n = count_rows(m, address);
+
+                if (n == 0)
+                        log_info("listening address=%s", address);
+                for (; n < n_workers; n++) {
+                        enum err e = add_listener(m, address, n);
+
+                        if (e != OK) {
+                                log_error("cannot listen address=%s why=\"%s\"", address, err_text(e));
+                                return e;
+                        }
+                }
+        }
+        return OK;
+}
+
+static void close_unconfigured(struct master *m, const struct conf *conf)
+{
+        unsigned kept = 0;
+
+        for (unsigned i = 0; i < m->n_listeners; i++) {
+                struct listener *l = &m->listeners[i];
+
+                if (is_configured(conf, l->address)) {
+                        m->listeners[kept++] = *l;
+                        continue;
+                }
+                close(l->fd);
+                free(l->address);
+        }
+        m->n_listeners = kept;
+}
+
+/* ---- workers ---- */
+
+/* In the child: keeps the worker's listeners, closes the others', and never returns. */
+static void be_worker(struct master *m, unsigned index)
+{
+        int fds[MAX_LISTENERS];
+        struct worker_config config = {.conf = m->conf, .index = index, .listeners = fds};
+        char name[32];
+        sigset_t none;
+
+        snprintf(name, sizeof name, "worker %u", index);
+        log_init(name, m->conf->log_level);
+        log_open(m->conf->log_target);
+        for (unsigned i = 0; i < m->n_listeners; i++) {
+                if (m->listeners[i].row % m->n_workers == index)
+                        fds[config.n_listeners++] = m->listeners[i].fd;
+                else
+                        close(m->listeners[i].fd);
+        }
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        exit(worker_run(&config));
+}
+
+static void start_worker(struct master *m, unsigned index)
+{
+        struct slot *slot = &m->slots[index];
+        pid_t pid = fork();
+
+        if (pid == 0)
+                be_worker(m, index);
+        slot->start_at_ms = 0;
+        slot->started_ms = clock_mono_ms();
+        if (pid < 0) {
+                log_error("a worker cannot be started; trying again worker=%u errno=%d", index, errno);
+                slot->start_at_ms = slot->started_ms + BACKOFF_MAX_MS;
+                return;
+        }
+        slot->pid = pid;
+        log_info("worker started worker=%u pid=%d", index, (int)pid);
+}
+
+static void start_due_workers(struct master *m)
+{
+        for (unsigned i = 0; i < m->n_workers && !m->is_stopping; i++)
+                if (m->slots[i].start_at_ms > 0 && m->slots[i].start_at_ms <= clock_mono_ms())
+                        start_worker(m, i);
+}
+
+static void start_all(struct master *m)
+{
+        for (unsigned i = 0; i < m->n_workers; i++) {
+                m->slots[i] = (struct slot){0};
+                start_worker(m, i);
+        }
+}
+
+static void plan_restart(struct slot *slot)
+{
+        int64_t now_ms = clock_mono_ms();
+        bool is_early = now_ms - slot->started_ms < EARLY_DEATH_MS;
+
+        if (!is_early)
+                slot->backoff_ms = 0;
+        slot->start_at_ms = now_ms + slot->backoff_ms;
+        slot->backoff_ms = slot->backoff_ms == 0 ? BACKOFF_MIN_MS : 2 * slot->backoff_ms;
+        if (slot->backoff_ms > BACKOFF_MAX_MS)
+                slot->backoff_ms = BACKOFF_MAX_MS;
+}
+
+static struct slot *find_slot(struct master *m, pid_t pid)
+{
+        for (unsigned i = 0; i < MAX_WORKERS; i++)
+                if (m->slots[i].pid == pid)
+                        return &m->slots[i];
+        return NULL;
+}
+
+static void bury(struct master *m, pid_t pid, int status)
+{
+        struct slot *slot = find_slot(m, pid);
+
+        if (!slot) {
+                if (m->n_draining > 0)
+                        m->n_draining--;
+                log_info("an earlier worker is done pid=%d", (int)pid);
+                return;
+        }
+        slot->pid = 0;
+        if (m->is_stopping)
+                return;
+        if (WIFSIGNALED(status))
+                log_error("a worker died and is replaced pid=%d signal=%d", (int)pid, WTERMSIG(status));
+        else
+                log_error("a worker ended and is replaced pid=%d exit=%d", (int)pid, WEXITSTATUS(status));
+        plan_restart(slot);
+}
+
+static void bury_dead(struct master *m)
+{
+        int status;
+        pid_t pid;
+
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+                bury(m, pid, status);
+}
+
+static void signal_workers(struct master *m, int sig)
+{
+        for (unsigned i = 0; i < MAX_WORKERS; i++)
+                if (m->slots[i].pid > 0)
+                        kill(m->slots[i].pid, sig);
+}
+
+/* The present workers go on as earlier ones: they finish what they have. */
+static void retire_workers(struct master *m)
+{
+        signal_workers(m, SIGTERM);
+        for (unsigned i = 0; i < MAX_WORKERS; i++) {
+                m->n_draining += m->slots[i].pid > 0;
+                m->slots[i] = (struct slot){0};
+        }
+}
+
+/* ---- signals ---- */
+
+/* New workers with the new configuration, then the old ones drain: somebody accepts all the time. */
+static void reload(struct master *m)
+{
+        _cleanup_(conf_freep) struct conf *conf = NULL;
+        struct conf_problem problem;
+        struct slot old[MAX_WORKERS];
+        enum err e = conf_load(m->conf->file, &conf, &problem);
+
+        if (e != OK) {
+                log_error("the new configuration is refused, the old one stays: %s", problem.text);
+                return;
+        }
+        if (open_listeners(m, conf, count_workers(conf)) != OK) {
+                log_error("the new configuration cannot be used, the old one stays");
+                close_unconfigured(m, m->conf);
+                return;
+        }
+        log_reopen();
+        memcpy(old, m->slots, sizeof old);
+        memset(m->slots, 0, sizeof m->slots);
+        conf_free(m->conf);
+        m->conf = steal(&conf);
+        m->n_workers = count_workers(m->conf);
+        close_unconfigured(m, m->conf);
+        start_all(m);
+        for (unsigned i = 0; i < MAX_WORKERS; i++) {
+                if (old[i].pid <= 0)
+                        continue;
+                kill(old[i].pid, SIGTERM);
+                m->n_draining++;
+        }
+        log_info("reloaded workers=%u", m->n_workers);
+}
+
+static void stop(struct master *m)
+{
+        if (m->is_stopping)
+                return;
+        m->is_stopping = true;
+        log_info("stopping: the workers finish what is under way");
+        retire_workers(m);
+}
+
+static void on_signal(struct master *m, int sig)
+{
+        if (sig == SIGHUP)
+                reload(m);
+        else if (sig == SIGTERM || sig == SIGINT)
+                stop(m);
+        bury_dead(m);
+}
+
+static void raise_file_limit(const struct conf *conf)
+{
+        struct rlimit limit;
+        rlim_t want = (rlim_t)conf->max_connections + 1024;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+                return;
+        limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+                log_warning("fewer connections than configured: raise the limit of open files (ulimit -n) limit=%llu wanted=%llu",
+                        (unsigned long long)limit.rlim_cur, (unsigned long long)want);
+}
+
+static void serve(struct master *m, const sigset_t *signals)
+{
+        static const struct timespec tick = {.tv_nsec = 100 * 1000 * 1000};
+
+        start_all(m);
+        while (!m->is_stopping || m->n_draining > 0) {
+                int sig = sigtimedwait(signals, NULL, &tick);
+
+                if (sig > 0)
+                        on_signal(m, sig);
+                start_due_workers(m);
+        }
+}
+
+int master_run(struct conf *conf)
+{
+        struct master *m = calloc(1, sizeof *m);
+        sigset_t signals;
+        enum err e;
+
+        if (!m)
+                return EXIT_FAILURE;
+        m->conf = conf;
+        m->n_workers = count_workers(conf);
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGCHLD);
+        sigaddset(&signals, SIGHUP);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigprocmask(SIG_BLOCK, &signals, NULL);
+        raise_file_limit(conf);
+        e = open_listeners(m, conf, m->n_workers);
+        if (e == OK) {
+                serve(m, &signals);
+                log_info("stopped");
+        }
+        for (unsigned i = 0; i < m->n_listeners; i++) {
+                close(m->listeners[i].fd);
+                free(m->listeners[i].address);
+        }
+        conf_free(m->conf);
+        free(m);
+        return e == OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,256 @@
+/* The way of a request, in order:
+ *
+ *   1. conn.c reads octets from the socket and calls pipeline_run.
+ *   2. http1_read makes one struct request of them                                    (RFC 9112; http1.c)
+ *   3. a read turn begins, after the octets came: nothing committed before them is missed      (service.c)
+ *   4. the route's handler makes one struct answer, or says that a signature must be asked for (answer_*.c)
+ *   5. finish: conditions, head, body, counters; the one place that ends a request
+ *   6. the next request of the same octets, in the same turn; none behind a parked one
+ *   7. the turn ends. ERR_STALE: all that was rendered in it is thrown away, and it is done again
+ *   8. conn.c sends what was rendered in one call.
+ */
+#include "responder/pipeline.h"
+
+#include "base/clock.h"
+#include "responder/condition.h"
+
+/* A turn that went stale this often: the machine is stalled. */
+#define MAX_TURNS 4
+
+enum { TAKES_GET = 1, TAKES_HEAD = 2, TAKES_POST = 4 };
+
+static const unsigned METHOD_BITS[] = {[METHOD_GET] = TAKES_GET, [METHOD_HEAD] = TAKES_HEAD, [METHOD_POST] = TAKES_POST,
+        [METHOD_OTHER] = 0, [METHOD_UNKNOWN] = 0};
+
+/* The first whose prefix fits. OCSP is behind a path of the configuration, by default all others: its requests begin with 'M', for
+ * DER begins with 30. */
+static const struct route {
+        struct bytes prefix;
+        unsigned methods;
+        const char *allow;
+        route_handler *handler;
+} ROUTES[] = {
+        {BYTES_LIT("/crl/"), TAKES_GET | TAKES_HEAD, "GET, HEAD", answer_crl},
+        {BYTES_LIT("/ca/"), TAKES_GET | TAKES_HEAD, "GET, HEAD", answer_issuer},
+        {BYTES_LIT("/healthz"), TAKES_GET | TAKES_HEAD, "GET, HEAD", answer_health},
+};
+static const struct route OCSP_ROUTE = {.methods = TAKES_GET | TAKES_HEAD | TAKES_POST, .allow = "GET, HEAD, POST", .handler = answer_ocsp};
+
+static bool take_prefix(struct bytes path, struct bytes prefix, struct bytes *ret_rest)
+{
+        if (path.len < prefix.len || memcmp(path.data, prefix.data, prefix.len) != 0)
+                return false;
+        *ret_rest = bytes_make(&path.data[prefix.len], path.len - prefix.len);
+        return true;
+}
+
+/* conf ocsp_path without a '/' at its end; the rest is empty or begins with one. */
+static bool is_ocsp(const struct conf *conf, struct bytes path, struct bytes *ret_rest)
+{
+        struct bytes prefix = bytes_str(conf->ocsp_path);
+
+        if (prefix.len > 0 && prefix.data[prefix.len - 1] == '/')
+                prefix.len--;
+        return take_prefix(path, prefix, ret_rest) && (ret_rest->len == 0 || ret_rest->data[0] == '/');
+}
+
+static const struct route *find_route(const struct conf *conf, struct bytes path, struct bytes *ret_rest)
+{
+        for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++)
+                if (take_prefix(path, ROUTES[i].prefix, ret_rest))
+                        return &ROUTES[i];
+        return is_ocsp(conf, path, ret_rest) ? &OCSP_ROUTE : NULL;
+}
+
+static enum verdict handle(struct turn *t, const struct request *r, struct sign_slot *sign, struct answer *ret_answer)
+{
+        struct bytes rest;
+        const struct route *route = find_route(t->service->conf, r->path, &rest);
+
+        if (r->method == METHOD_UNKNOWN || !route) {
+                answer_set_status(ret_answer, route || r->method == METHOD_UNKNOWN ? 501 : 404);
+                return VERDICT_ANSWERED;
+        }
+        if (!(route->methods & METHOD_BITS[r->method])) { /* RFC 9110 15.5.6, req 3.7 */
+                answer_set_status(ret_answer, 405);
+                ret_answer->allow = route->allow;
+                return VERDICT_ANSWERED;
+        }
+        return route->handler(t, r, rest, sign, ret_answer);
+}
+
+static void put_ocsp(struct builder *out, const struct ocsp_body *body)
+{
+        size_t len = 0, at = out->len;
+        uint8_t *room = builder_extend(out, ocsp_response_max(body->template));
+
+        if (!room)
+                return;
+        if (ocsp_response_rebuild(body->template, body->serial, &body->status, body->signature, room, &len) != OK)
+                out->failed = true;
+        out->len = at + len;
+}
+
+static void put_body(struct builder *out, const struct answer *a)
+{
+        if (a->kind == BODY_BYTES)
+                builder_put(out, a->bytes);
+        else if (a->kind == BODY_OCSP)
+                put_ocsp(out, &a->ocsp);
+}
+
+static void count(struct stats *stats, const struct request *r, const struct answer *a)
+{
+        stats->n_requests[r->method]++;
+        stats->n_statuses[a->status / 100]++;
+}
+
+/* Where every request ends. */
+static void finish(struct service *s, const struct request *r, struct answer *a, int64_t now_s)
+{
+        condition_apply(r, a);
+        head_put(&s->out, &s->dates, r, a, now_s);
+        if (r->method != METHOD_HEAD) /* req 3.6 */
+                put_body(&s->out, a);
+        count(&s->stats, r, a);
+}
+
+static bool sends_file(const struct request *r, const struct answer *a)
+{
+        return a->kind == BODY_FILE && r->method == METHOD_GET && a->body_len > 0;
+}
+
+static enum exchange_end after(struct exchange *x, const struct request *r, const struct answer *a)
+{
+        bool ends = a->close || !r->keep_alive;
+
+        if (sends_file(r, a)) {
+                x->file = crl_file_hold(a->file);
+                x->file_offset = a->offset;
+                x->file_len = a->body_len;
+                x->is_last |= ends; /* it ends, but after the file */
+                return EXCHANGE_FILE;
+        }
+        return ends ? EXCHANGE_CLOSE : EXCHANGE_MORE;
+}
+
+static void put_refusal(struct service *s, unsigned status)
+{
+        struct request r = {.method = METHOD_UNKNOWN};
+        struct answer a;
+
+        answer_set_status(&a, status);
+        a.close = true;
+        if (status == 503)
+                a.retry_after_s = 1;
+        finish(s, &r, &a, clock_now_s());
+}
+
+static void refuse(struct service *s, struct exchange *x, unsigned status)
+{
+        put_refusal(s, status);
+        x->used = x->in.len;
+        x->end = EXCHANGE_CLOSE;
+        x->is_refused = true;
+}
+
+void pipeline_refuse(struct service *s, unsigned status)
+{
+        builder_reset(&s->out);
+        put_refusal(s, status);
+}
+
+/* One whole request. MORE: go on with the next. */
+static enum exchange_end answer_one(struct service *s, struct exchange *x, struct turn *t, struct request *r, size_t len)
+{
+        struct answer a;
+
+        r->keep_alive &= !x->is_last;
+        if (handle(t, r, &x->sign, &a) == VERDICT_PARKED)
+                return EXCHANGE_PARKED;
+        finish(s, r, &a, t->now_s);
+        x->used += len;
+        *x->state = (struct http1_state){0};
+        x->sign.answer = NULL; /* it was the first request's */
+        x->sign.refused = false;
+        x->sign.n_asked = 0;
+        return after(x, r, &a);
+}
+
+struct lazy_turn {
+        struct turn turn;
+        bool has_begun;
+};
+
+/* The next request of the input, if it is whole. OK: x->end may be looked at; else the turn could not begin. */
+static enum err step(struct service *s, struct exchange *x, struct lazy_turn *lazy)
+{
+        struct bytes rest = bytes_make(&x->in.data[x->used], x->in.len - x->used);
+        struct request r;
+        size_t len = 0;
+        unsigned status = 400;
+        enum http1_outcome outcome;
+        enum err e;
+
+        x->end = EXCHANGE_MORE;
+        outcome = http1_read(&s->limits, x->state, rest, s->body_memory, &r, &len, &status);
+        if (outcome == HTTP1_MORE)
+                return ERR_AGAIN;
+        if (outcome == HTTP1_CONTINUE) {
+                builder_put(&s->out, BYTES_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
+                return ERR_AGAIN;
+        }
+        if (outcome == HTTP1_REFUSED) {
+                refuse(s, x, status);
+                return OK;
+        }
+        if (!lazy->has_begun) {
+                e = turn_begin(s, &lazy->turn);
+                if (e != OK)
+                        return e == ERR_AGAIN ? ERR_STALE : e;
+                lazy->has_begun = true;
+        }
+        x->end = answer_one(s, x, &lazy->turn, &r, len);
+        return OK;
+}
+
+/* As many requests as there are and fit, in one turn. ERR_STALE: none of it counts. */
+static enum err run_turn(struct service *s, struct exchange *x)
+{
+        struct lazy_turn lazy = {.has_begun = false};
+        enum err e = OK;
+
+        while (e == OK && x->end == EXCHANGE_MORE) {
+                if (SERVICE_OUT_SIZE - s->out.len < SERVICE_ANSWER_MAX)
+                        x->end = EXCHANGE_FULL;
+                else
+                        e = step(s, x, &lazy);
+        }
+        if (lazy.has_begun && turn_end(&lazy.turn) != OK)
+                return ERR_STALE;
+        return e == ERR_AGAIN ? OK : e;
+}
+
+static void undo(struct service *s, struct exchange *x, const struct exchange *before, const struct http1_state *state)
+{
+        crl_file_release(x->file);
+        *x = *before;
+        *x->state = *state;
+        builder_reset(&s->out);
+}
+
+void pipeline_run(struct service *s, struct exchange *x)
+{
+        struct http1_state state = *x->state;
+        struct exchange before = *x;
+        enum err e = ERR_STALE;
+
+        for (unsigned i = 0; i < MAX_TURNS && e == ERR_STALE; i++) {
+                undo(s, x, &before, &state);
+                e = run_turn(s, x);
+        }
+        if (e == OK && !builder_failed(&s->out))
+                return;
+        undo(s, x, &before, &state); /* the store cannot be read: say so, once, and let them come back */
+        refuse(s, x, 503);
+}

@@ -1,0 +1,29 @@
+/* request: one HTTP request as every protocol hands it to the pipeline. It borrows from the connection's input, which stays
+ * in place until the request is answered. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+
+enum method {
+        METHOD_GET,
+        METHOD_HEAD,
+        METHOD_POST,
+        METHOD_OTHER,   /* known to HTTP, but no route takes it: 405 */
+        METHOD_UNKNOWN, /* 501 */
+};
+
+struct request {
+        enum method method;
+        bool keep_alive;   /* the connection may be used again after the answer */
+        bool old_version;  /* HTTP/1.0: says so when the connection is kept */
+        struct bytes path; /* of the target, undecoded, without its query */
+        struct bytes query; /* from the '?' on, or empty */
+        struct bytes content_type;
+        struct bytes if_none_match;
+        struct bytes if_modified_since;
+        struct bytes range;
+        struct bytes if_range;
+        struct bytes body;
+};

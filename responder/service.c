@@ -1,0 +1,92 @@
+#include "responder/service.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/meta.h"
+
+#define N_WINDOWS 4096
+/* Room in the head for everything beside the target. */
+#define HEAD_EXTRA 8192
+
+enum err service_init(struct service *s, const struct conf *conf, struct env *env)
+{
+        *s = (struct service){.conf = conf, .env = env};
+        s->limits = (struct http1_limits){.max_uri = conf->max_uri, .max_head = conf->max_uri + HEAD_EXTRA, .max_body = conf->max_body};
+        s->cas = ca_table_new(conf);
+        s->windows = window_cache_new(N_WINDOWS);
+        s->crls = crl_files_new(conf->crl_path);
+        s->out_memory = malloc(SERVICE_OUT_SIZE);
+        s->body_memory = malloc(conf->max_body + 1);
+        s->der_memory = malloc(conf->max_uri + 1);
+        if (!s->cas || !s->windows || !s->crls || !s->out_memory || !s->body_memory || !s->der_memory) {
+                service_done(s);
+                return ERR_NOMEM;
+        }
+        s->out = builder_fixed(s->out_memory, SERVICE_OUT_SIZE);
+        return OK;
+}
+
+void service_done(struct service *s)
+{
+        ca_table_free(s->cas);
+        window_cache_free(s->windows);
+        crl_files_free(s->crls);
+        free(s->out_memory);
+        free(s->body_memory);
+        free(s->der_memory);
+        *s = (struct service){0};
+}
+
+/* What was cached in a stale turn may be torn. (The window cache looks to itself.) */
+static void forget(struct service *s)
+{
+        ca_table_clear(s->cas);
+        crl_files_clear(s->crls);
+        s->commit = 0;
+}
+
+/* Looked at once for each commit, not for each request. */
+static enum err look_around(struct service *s, struct txn *txn)
+{
+        enum err e = ca_table_refresh(s->cas, txn);
+
+        if (e == OK)
+                e = meta_get_epoch(txn, &s->epoch);
+        if (e == OK)
+                e = meta_get_time(txn, 0, &s->time_mark_s);
+        return e;
+}
+
+enum err turn_begin(struct service *s, struct turn *ret_turn)
+{
+        struct turn t = {.service = s};
+        enum err e = txn_turn_begin(s->env, &t.txn);
+
+        if (e != OK)
+                return e;
+        if (s->commit == 0 || s->commit != txn_id(t.txn)) {
+                s->commit = 0;
+                e = look_around(s, t.txn);
+                if (e != OK)
+                        return txn_turn_end(t.txn) == ERR_STALE ? ERR_STALE : e;
+                s->commit = txn_id(t.txn);
+        }
+        t.now_s = clock_now_s();
+        if (t.now_s < s->time_mark_s)
+                t.now_s = s->time_mark_s;
+        t.epoch = s->epoch;
+        *ret_turn = t;
+        return OK;
+}
+
+enum err turn_end(struct turn *t)
+{
+        enum err e = txn_turn_end(t->txn);
+
+        if (e == OK)
+                return OK;
+        t->service->stats.n_stale_turns++;
+        forget(t->service);
+        return e;
+}

@@ -1,0 +1,54 @@
+/* service: what all requests of one worker share, and the read turn they are answered in. One thread.
+ *
+ * A turn is one snapshot of the store. It begins after the requests' octets were read from the socket, so whatever was
+ * committed before a request came is seen by it. What was rendered in a turn that ends ERR_STALE is thrown away. */
+#pragma once
+
+#include "base/conf.h"
+#include "base/msg.h"
+#include "responder/ca_table.h"
+#include "responder/crl_files.h"
+#include "responder/head.h"
+#include "responder/http1.h"
+#include "responder/stats.h"
+#include "store/env.h"
+#include "store/txn.h"
+#include "store/window.h"
+
+/* Octets of answers that are rendered before they are written; what one more answer may take at most. */
+#define SERVICE_OUT_SIZE (192 * 1024)
+#define SERVICE_ANSWER_MAX (72 * 1024)
+
+struct service {
+        const struct conf *conf;
+        struct env *env;
+        struct ca_table *cas;
+        struct window_cache *windows;
+        struct crl_files *crls;
+        struct dates dates;
+        struct stats stats;
+        struct http1_limits limits;
+        struct builder out;       /* fixed; answers of one turn */
+        uint8_t *out_memory;
+        uint8_t *body_memory;     /* limits.max_body: a chunked body, put together */
+        uint8_t *der_memory;      /* limits.max_uri: a GET's request, decoded */
+        struct msg_sign_ask ask;  /* what the request that was parked last wants signed */
+        uint64_t commit;          /* that epoch and caches were last looked at for; 0 = never */
+        uint32_t epoch;
+        int64_t time_mark_s;      /* time never goes back below */
+};
+
+/* `conf` and `env` are kept by the caller. */
+MUST_CHECK enum err service_init(struct service *ret_service, const struct conf *conf, struct env *env);
+void service_done(struct service *service);
+
+struct turn {
+        struct service *service;
+        struct txn *txn;
+        int64_t now_s;
+        uint32_t epoch;
+};
+
+MUST_CHECK enum err turn_begin(struct service *service, struct turn *ret_turn);
+/* ERR_STALE: everything read in it must be forgotten, as the service's caches have been. */
+MUST_CHECK enum err turn_end(struct turn *turn);

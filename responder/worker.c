@@ -1,0 +1,265 @@
+#include "responder/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/jail.h"
+#include "base/log.h"
+#include "responder/conn.h"
+
+#define TICK_MS 250
+#define STORE_RETRY_MS 200
+#define ACCEPTS_AT_ONCE 64
+
+struct worker {
+        const struct worker_config *config;
+        struct event_base *base;
+        struct env *env;
+        struct service service;
+        struct conn_pool pool;
+        struct event **listeners; /* NULL once draining */
+        bool is_full;             /* as many connections as allowed: accepting rests */
+        struct event *tick, *on_term, *on_hup;
+        int64_t drain_until_ms;
+};
+
+static void watch_listeners(struct worker *w, bool watch)
+{
+        for (unsigned i = 0; w->listeners && i < w->config->n_listeners; i++) {
+                if (watch)
+                        event_add(w->listeners[i], NULL);
+                else
+                        event_del(w->listeners[i]);
+        }
+}
+
+static void rest_accepting(struct worker *w)
+{
+        w->is_full = true;
+        watch_listeners(w, false);
+}
+
+static bool can_accept(const struct worker *w)
+{
+        return !w->is_full && w->pool.n_open < w->config->conf->max_connections;
+}
+
+static void on_connection(evutil_socket_t listener, short what, void *data)
+{
+        struct worker *w = data;
+
+        (void)what;
+        for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
+                int fd = can_accept(w) ? accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
+
+                if (!can_accept(w) || (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))) {
+                        rest_accepting(w); /* until the next tick or the next end of a connection */
+                        return;
+                }
+                if (fd < 0)
+                        return;
+                if (conn_open(&w->pool, fd) != OK)
+                        log_warning("out of memory: a connection was dropped");
+        }
+}
+
+static void on_closed(void *data)
+{
+        struct worker *w = data;
+
+        if (w->pool.is_draining && w->pool.n_open == 0)
+                event_base_loopbreak(w->base);
+        if (!w->is_full || !w->listeners)
+                return;
+        w->is_full = false;
+        watch_listeners(w, true);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *data)
+{
+        struct worker *w = data;
+        int64_t now_ms = clock_mono_ms();
+
+        (void)fd;
+        (void)what;
+        conn_pool_tick(&w->pool, now_ms);
+        if (w->is_full && w->listeners) {
+                w->is_full = false;
+                watch_listeners(w, true);
+        }
+        if (w->pool.is_draining && now_ms > w->drain_until_ms) {
+                log_warning("draining took too long, so connections are cut connections=%u", w->pool.n_open);
+                event_base_loopbreak(w->base);
+        }
+}
+
+/* Our copies only: the sockets and their queues go on while the master holds them. Were it gone, a copy kept here would go on
+ * queueing connections that nobody accepts. */
+static void close_listeners(struct worker *w)
+{
+        for (unsigned i = 0; i < w->config->n_listeners; i++) {
+                event_free(w->listeners[i]);
+                close(w->config->listeners[i]);
+        }
+        free(w->listeners);
+        w->listeners = NULL;
+}
+
+/* What is under way is finished: nothing lasts longer than these together. */
+static int64_t longest_request_ms(const struct conf *conf)
+{
+        return 1000 * (conf->header_timeout_s + conf->park_timeout_s + conf->write_timeout_s);
+}
+
+static void on_terminate(evutil_socket_t sig, short what, void *data)
+{
+        struct worker *w = data;
+
+        (void)sig;
+        (void)what;
+        if (w->pool.is_draining)
+                return;
+        log_info("draining connections=%u", w->pool.n_open);
+        for (unsigned i = 0; i < w->config->n_listeners; i++)
+                on_connection(w->config->listeners[i], EV_READ, w); /* who is in the queue now has come in time */
+        close_listeners(w);
+        w->drain_until_ms = clock_mono_ms() + longest_request_ms(w->config->conf);
+        conn_pool_drain(&w->pool);
+        if (w->pool.n_open == 0)
+                event_base_loopbreak(w->base);
+}
+
+/* The master's business (a reload replaces us); the terminal's, for both. */
+static void on_ignored(evutil_socket_t sig, short what, void *data)
+{
+        (void)sig;
+        (void)what;
+        (void)data;
+        log_reopen();
+}
+
+/* The engine makes the store; a worker may well be up before it. */
+static enum err open_store(const struct conf *conf, struct env **ret_env)
+{
+        struct env_config config = {.path = conf->store_path, .map_size = conf->store_map_size};
+        unsigned version = 0;
+        enum err e = env_open_reader(&config, ret_env, &version);
+
+        if (e == ERR_NOT_FOUND)
+                log_warning("waiting for the store; is tocsin-signer running? path=%s", conf->store_path);
+        while (e == ERR_NOT_FOUND) {
+                usleep(STORE_RETRY_MS * 1000);
+                e = env_open_reader(&config, ret_env, &version);
+        }
+        if (e != OK)
+                log_error("the store cannot be opened path=%s version=%u why=\"%s\"", conf->store_path, version, err_text(e));
+        return e;
+}
+
+static struct event_base *new_base(void)
+{
+        struct event_config *config = event_config_new();
+        struct event_base *base = NULL;
+
+        if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+                base = event_base_new_with_config(config);
+        if (config)
+                event_config_free(config);
+        return base;
+}
+
+static bool add_events(struct worker *w)
+{
+        static const struct timeval tick = {.tv_usec = TICK_MS * 1000};
+        const struct worker_config *config = w->config;
+
+        w->listeners = calloc(config->n_listeners, sizeof *w->listeners);
+        for (unsigned i = 0; w->listeners && i < config->n_listeners; i++) {
+                w->listeners[i] = event_new(w->base, config->listeners[i], EV_READ | EV_PERSIST, on_connection, w);
+                if (!w->listeners[i] || event_add(w->listeners[i], NULL) != 0)
+                        return false;
+        }
+        w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+        w->on_term = evsignal_new(w->base, SIGTERM, on_terminate, w);
+        w->on_hup = evsignal_new(w->base, SIGHUP, on_ignored, w);
+        return w->listeners && w->tick && w->on_term && w->on_hup && event_add(w->tick, &tick) == 0 &&
+                event_add(w->on_term, NULL) == 0 && event_add(w->on_hup, NULL) == 0;
+}
+
+static enum err start(struct worker *w)
+{
+        const struct conf *conf = w->config->conf;
+        enum err e = open_store(conf, &w->env);
+
+        if (e == OK)
+                e = service_init(&w->service, conf, w->env);
+        if (e != OK)
+                return e;
+        w->base = new_base();
+        if (!w->base)
+                return ERR_NOMEM;
+        e = conn_pool_init(&w->pool, w->base, &w->service);
+        if (e != OK)
+                return e;
+        w->pool.on_close = on_closed;
+        w->pool.data = w;
+        return add_events(w) ? OK : ERR_NOMEM;
+}
+
+/* The order matters: first who we are, then what we read. */
+static enum err enter_jail(const struct conf *conf)
+{
+        enum err e = jail_user(conf->responder_user);
+
+        if (e == OK)
+                e = jail_no_new_privileges(SIGTERM);
+        if (e != OK)
+                log_error("privileges cannot be given up user=%s why=\"%s\"", conf->responder_user, err_text(e));
+        return e;
+}
+
+static void stop(struct worker *w)
+{
+        struct event *events[] = {w->tick, w->on_term, w->on_hup};
+
+        conn_pool_done(&w->pool);
+        if (w->listeners)
+                close_listeners(w);
+        for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+                if (events[i])
+                        event_free(events[i]);
+        service_done(&w->service);
+        if (w->base)
+                event_base_free(w->base);
+        env_close(w->env);
+}
+
+int worker_run(const struct worker_config *config)
+{
+        struct worker *w;
+        enum err e = enter_jail(config->conf);
+
+        if (e != OK)
+                return EXIT_FAILURE;
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGINT, SIG_IGN); /* the terminal sends it to the whole group; the master tells us what it means */
+        w = calloc(1, sizeof *w);
+        if (!w)
+                return EXIT_FAILURE;
+        w->config = config;
+        e = start(w);
+        if (e == OK) {
+                log_info("serving listeners=%u", config->n_listeners);
+                event_base_dispatch(w->base);
+                log_info("done");
+                stop(w);
+        } else {
+                log_error("the worker cannot start why=\"%s\"", err_text(e));
+        }
+        free(w);
+        return e == OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
