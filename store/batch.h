@@ -23,7 +23,7 @@ struct batch {
         struct bytes actor, incident; /* UTF-8 */
 };
 
-/* One serial to be revoked or held. */
+/* One serial to be revoked or held. `serial` must not lie in the store: it is used after writes. */
 struct revocation {
         uint32_t ca_key;
         struct bytes serial;

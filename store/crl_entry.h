@@ -24,4 +24,5 @@ MUST_CHECK enum err crl_walk_delta(struct txn *txn, uint32_t ca_key, uint16_t sh
 /* ERR_NOT_FOUND at the end. The entry's serial borrows until the next call. */
 MUST_CHECK enum err crl_walk_next(struct crl_walk *walk, struct crl_entry *ret_entry);
 void crl_walk_rewind(struct crl_walk *walk);
+/* Before its transaction ends. */
 void crl_walk_free(struct crl_walk *walk);

@@ -384,16 +384,15 @@ void env_get_space(struct env *env, struct env_space *ret_space)
 }
 
 /* Not posix_fallocate: where the file system has no fallocate, glibc writes into the file itself, beside LMDB. A longer file is nothing to
- * LMDB: its end is in the meta page. */
+ * LMDB: its end is in the meta page. From 0, since pages that were freed before they were ever written are holes. */
 enum err env_reserve(struct env *env)
 {
-        uint64_t used = used_bytes(env);
         int rc;
 
         if (env->reserve == 0 || env->data_fd < 0)
                 return OK;
         do {
-                rc = fallocate(env->data_fd, 0, (off_t)used, (off_t)env->reserve);
+                rc = fallocate(env->data_fd, 0, 0, (off_t)(used_bytes(env) + env->reserve));
         } while (rc != 0 && errno == EINTR);
         if (rc == 0)
                 return OK;

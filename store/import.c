@@ -6,6 +6,7 @@
 #include "pki/certinfo.h"
 #include "pki/sig_alg.h"
 #include "store/batch.h"
+#include "store/crl_entry.h"
 #include "store/exception.h"
 #include "store/record.h"
 #include "store/row.h"
@@ -136,37 +137,63 @@ static enum err may_move(const struct row_import *in, bool *ret_may)
         return OK;
 }
 
-static enum err rewrite_record(const struct row_import *in, const struct record *record, size_t room)
+/* The row is read again: what was written meanwhile may have moved it. */
+static enum err rewrite_record(const struct row_import *in, uint32_t not_after, uint16_t shard)
 {
+        struct key key = key_serial(in->ca_key, in->serial);
         uint8_t signature[SIG_RAW_MAX];
-        struct record copy = *record;
+        struct record record;
+        struct bytes value;
+        enum err e = txn_get(in->txn, TABLE_RECORD, key_bytes(&key), &value);
 
-        if (copy.signature.len > sizeof(signature))
-                return ERR_CORRUPT;
-        if (copy.signature.len > 0)
-                memcpy(signature, copy.signature.data, copy.signature.len);
-        copy.signature.data = signature;
-        record_put(in->txn, in->ca_key, in->serial, &copy, room);
+        if (e == OK)
+                e = record_read(value, &record);
+        if (e == OK && record.signature.len > sizeof(signature))
+                e = ERR_CORRUPT;
+        if (e != OK)
+                return e;
+        if (record.signature.len > 0)
+                memcpy(signature, record.signature.data, record.signature.len);
+        record.signature.data = signature;
+        record.not_after = not_after;
+        record.shard = shard;
+        record_put(in->txn, in->ca_key, in->serial, &record, record_room(value));
         return OK;
 }
 
-/* The crl_entry of a serial learned from a CRL learns its notAfter too. */
-static enum err update_record(const struct row_import *in, const struct record *known, size_t room, bool *ret_changed)
+/* The crl_entry of a serial that was learned from a CRL learns its notAfter too. */
+static enum err tell_crl_entry(const struct row_import *in, uint32_t not_after, uint16_t shard)
 {
-        struct record new = *known;
+        struct key key = key_crl_entry(in->ca_key, shard, in->serial);
+        struct crl_entry_row entry;
+        struct bytes value;
+        enum err e = txn_get(in->txn, TABLE_CRL_ENTRY, key_bytes(&key), &value);
+
+        if (e == OK)
+                e = crl_entry_row_read(value, &entry);
+        if (e != OK)
+                return e == ERR_NOT_FOUND ? OK : e;
+        entry.not_after = not_after;
+        crl_entry_row_put(in->txn, in->ca_key, shard, in->serial, &entry);
+        return OK;
+}
+
+static enum err update_record(const struct row_import *in, const struct record *known, bool *ret_changed)
+{
+        uint32_t not_after = known->not_after ? known->not_after : in->row->not_after;
+        uint16_t shard = known->shard;
         bool may = false;
         enum err e = OK;
 
-        if (new.not_after == 0)
-                new.not_after = in->row->not_after;
-        if (new.shard == 0 && in->row->shard != 0)
+        if (known->shard == 0 && in->row->shard != 0)
                 e = may_move(in, &may);
         if (may)
-                new.shard = in->row->shard;
-        if (e != OK || (new.not_after == known->not_after && new.shard == known->shard))
+                shard = in->row->shard;
+        if (e != OK || (not_after == known->not_after && shard == known->shard))
                 return e;
         *ret_changed = true;
-        return rewrite_record(in, &new, room);
+        e = rewrite_record(in, not_after, shard);
+        return e == OK ? tell_crl_entry(in, not_after, shard) : e;
 }
 
 /* ---- revocation ---- */
@@ -203,7 +230,7 @@ static enum err apply_revocation(const struct row_import *in, int64_t now_s, str
         return OK;
 }
 
-static enum err import_known(const struct row_import *in, const struct record *known, size_t room, enum import_effect *effect)
+static enum err import_known(const struct row_import *in, const struct record *known, enum import_effect *effect)
 {
         bool changed = false, revoked = false;
         /* certinfo first: where it conflicts, nothing changes. */
@@ -214,7 +241,7 @@ static enum err import_known(const struct row_import *in, const struct record *k
                 return OK;
         }
         if (e == OK)
-                e = update_record(in, known, room, &changed);
+                e = update_record(in, known, &changed);
         if (e == OK && !(in->row->flags & (ROWFILE_REVOKED | ROWFILE_HELD)))
                 e = is_revoked(in, &revoked);
         *effect = revoked ? IMPORT_KEPT : changed ? IMPORT_UPDATED : IMPORT_KNOWN;
@@ -242,7 +269,7 @@ enum err import_row(struct txn *txn, uint32_t ca_key, const struct rowfile_row *
         } else if (e == OK) {
                 e = record_read(value, &known);
                 if (e == OK)
-                        e = import_known(&in, &known, record_room(value), &effect);
+                        e = import_known(&in, &known, &effect);
         }
         if (e == OK && effect != IMPORT_CONFLICT && row->flags & (ROWFILE_REVOKED | ROWFILE_HELD))
                 e = apply_revocation(&in, now_s, actor, &effect);

@@ -156,17 +156,16 @@ static enum err activate_deferred(struct txn *txn, uint32_t id, const struct rev
 {
         enum item_progress progress = ITEM_STAGED;
         enum revocation_effect effect;
-        struct item item;
-        enum err e = item_get(txn, id, r->ca_key, r->serial, &item);
+        struct record record;
+        enum err e = revocation_write(txn, r, id, now_s, reserve, &effect);
 
-        if (e == OK)
-                e = revocation_write(txn, r, id, now_s, reserve, &effect);
         if (e == OK && !revocation_changes(effect))
                 e = adopt(txn, id, r, reserve, &progress);
+        if (e == OK)
+                e = record_get(txn, r->ca_key, r->serial, &record);
         if (e != OK)
                 return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-        item.progress = (uint8_t)progress;
-        item_put(txn, id, r->ca_key, r->serial, &item);
+        put_item(txn, id, r, record.shard, progress);
         if (progress != ITEM_STAGED)
                 batch_add(txn, id, 0, 0, 1);
         return OK;
@@ -285,6 +284,18 @@ static enum err drop_items(struct txn *txn, uint32_t id, unsigned max, bool *ret
         return OK;
 }
 
+/* The actor lies in the batch's row: used before that is rewritten. */
+static void mark_dropped(struct txn *txn, struct batch *batch, int64_t now_s)
+{
+        _cleanup_(builder_done) struct builder actor = {0};
+
+        builder_put(&actor, batch->actor);
+        batch->state = BATCH_DROPPED;
+        batch_write(txn, batch);
+        put_batch_event(txn, batch, EVENT_BATCH_DROPPED, now_s, builder_bytes(&actor));
+        meta_bump_generation(txn);
+}
+
 enum err batch_drop(struct txn *txn, uint32_t id, unsigned max, bool *ret_left)
 {
         struct batch batch;
@@ -295,11 +306,7 @@ enum err batch_drop(struct txn *txn, uint32_t id, unsigned max, bool *ret_left)
                 e = batch.state == BATCH_ACTIVE ? ERR_STALE : meta_get_time(txn, clock_now_s(), &now_s);
         if (e != OK)
                 return e;
-        if (batch.state == BATCH_STAGED) {
-                put_batch_event(txn, &batch, EVENT_BATCH_DROPPED, now_s, batch.actor);
-                batch.state = BATCH_DROPPED;
-                batch_write(txn, &batch);
-                meta_bump_generation(txn);
-        }
+        if (batch.state == BATCH_STAGED)
+                mark_dropped(txn, &batch, now_s);
         return drop_items(txn, id, max, ret_left);
 }

@@ -62,4 +62,5 @@ MUST_CHECK enum err cursor_next(struct cursor *c, struct bytes *ret_key, struct 
 /* The last row of the prefix; and the row before the one it stands on. */
 MUST_CHECK enum err cursor_last(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
 MUST_CHECK enum err cursor_back(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
+/* Before its transaction ends. */
 void cursor_close(struct cursor *c);

@@ -65,12 +65,15 @@ static enum err read_window(struct bytes in, uint32_t id, struct window *ret_win
 uint32_t window_put(struct txn *txn, const struct window *w)
 {
         _cleanup_(builder_done) struct builder b = {0};
-        uint32_t id = meta_next_id(txn, META_WINDOW);
-        struct key key = key_id(id);
+        struct key key;
+        uint32_t id;
 
+        /* Built before anything is written: the window may borrow from another row. */
+        put_window(&b, w);
+        id = meta_next_id(txn, META_WINDOW);
         if (id == 0)
                 return 0;
-        put_window(&b, w);
+        key = key_id(id);
         row_put_built(txn, TABLE_WINDOW, key_bytes(&key), &b);
         return txn_failed(txn) ? 0 : id;
 }
