@@ -1,0 +1,151 @@
+/* key new, csr, list: done by the vault, which alone may reach the token: this command becomes it. key install: an OCSP signer's
+ * certificate is checked against RFC 6960 4.2.2.2 and BR 7.1.2.8 (req 2.14, 2.15), then put in its place. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "tools/ca.h"
+#include "tools/files.h"
+#include "tools/tool.h"
+
+#define PATH_LEN 4096
+#define WORDS_MAX 16
+
+/* Never returns when it succeeds. */
+static int become_vault(struct tool *t, const char *mode, const char *const *options)
+{
+        char program[PATH_LEN];
+        const char *words[WORDS_MAX] = {program, "--config", t->config_file, mode};
+        size_t n = 4;
+        int code = tool_load_conf(t);
+
+        if (code != EXIT_OK)
+                return code;
+        if (tool_find_program("tocsin-vault", "TOCSIN_VAULT", "../signer/vault", program, sizeof(program)) != OK)
+                return tool_fail(t, EXIT_SYSTEM, "name it: TOCSIN_VAULT=/path/to/tocsin-vault", "tocsin-vault is not found");
+        for (; *options && n < WORDS_MAX - 2; options++)
+                words[n++] = *options;
+        if (t->json && strcmp(mode, "key-list") == 0)
+                words[n++] = "--json";
+        words[n] = NULL;
+        fflush(stdout);
+        execv(program, (char *const *)(uintptr_t)words);
+        return tool_fail(t, EXIT_SYSTEM, NULL, "%s: %s", program, strerror(errno));
+}
+
+static int need(struct tool *t, const char *option, const char *example)
+{
+        if (options_has(&t->options, option))
+                return EXIT_OK;
+        return tool_fail(t, EXIT_USAGE, NULL, "--%s is missing: for example --%s %s", option, option, example);
+}
+
+int cmd_key_new(struct tool *t)
+{
+        const char *algorithm = options_get(&t->options, "algorithm");
+        const char *words[] = {"--label", options_get(&t->options, "label"), "--algorithm", algorithm ? algorithm : "p256", NULL};
+        int code = need(t, "label", "ocsp-1");
+
+        return code == EXIT_OK ? become_vault(t, "key-new", words) : code;
+}
+
+int cmd_key_csr(struct tool *t)
+{
+        const struct options *o = &t->options;
+        const char *words[] = {"--label", options_get(o, "label"), "--subject", options_get(o, "subject"), "--out", options_get(o, "out"), NULL};
+        int code = need(t, "label", "ocsp-1");
+
+        if (code == EXIT_OK)
+                code = need(t, "subject", "\"/CN=OCSP signer 1\"");
+        if (code == EXIT_OK)
+                code = need(t, "out", "ocsp-1.csr");
+        return code == EXIT_OK ? become_vault(t, "key-csr", words) : code;
+}
+
+int cmd_key_list(struct tool *t)
+{
+        const char *words[] = {NULL};
+
+        return become_vault(t, "key-list", words);
+}
+
+/* ---- install ---- */
+
+/* It must do for one of the CA's certificates: they share the key. The first refusal is told. */
+static const char *refuse_signer(const struct ca *ca, const struct certificate *c, bool strict)
+{
+        const char *first = "the issuer has no certificate";
+
+        for (unsigned i = 0; i < ca->n; i++) {
+                const char *why = certificate_refuse_ocsp_signer(c, &ca->certificates[i], clock_now_s(), strict);
+
+                if (!why)
+                        return NULL;
+                if (i == 0)
+                        first = why;
+        }
+        return first;
+}
+
+static int check_signer(struct tool *t, const struct conf_issuer *issuer, const char *file, const struct certificate *c)
+{
+        __attribute__((cleanup(ca_done))) struct ca ca = {0};
+        const char *why;
+        char bad[256];
+        enum err e = ca_load(&issuer->certificates, &ca, bad);
+
+        if (e != OK)
+                return tool_fail(t, EXIT_CONFIG, "tocsin check", "%s: %s", bad, err_text(e));
+        why = refuse_signer(&ca, c, issuer->profile == CONF_PROFILE_CABF_TLS);
+        if (why)
+                return tool_fail(t, EXIT_REFUSED, "have the CA issue one that fits", "%s cannot sign OCSP answers for %s: %s", file,
+                        issuer->name, why);
+        return EXIT_OK;
+}
+
+static int write_signer(struct tool *t, const char *path, const struct certificate *c)
+{
+        _cleanup_(builder_done) struct builder pem = {0};
+        enum err e;
+
+        files_put_pem(&pem, "CERTIFICATE", c->der);
+        e = builder_failed(&pem) ? ERR_NOMEM : files_write(path, builder_bytes(&pem), 0644);
+        return e == OK ? EXIT_OK : tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be written: %s", path, err_text(e));
+}
+
+int cmd_key_install(struct tool *t)
+{
+        __attribute__((cleanup(certificate_done))) struct certificate c = {0};
+        const char *file = t->options.operands[1];
+        const struct conf_issuer *issuer = NULL;
+        char until[CLOCK_TEXT_LEN];
+        int code = tool_load_conf(t);
+        enum err e;
+
+        if (code == EXIT_OK)
+                issuer = tool_pick_issuer(t, t->options.operands[0], &code);
+        if (code != EXIT_OK)
+                return code;
+        if (issuer->ocsp_certificate[0] == '\0')
+                return tool_fail(t, EXIT_CONFIG, "in its issuer.yaml set ocsp.key to the key's label, and take ocsp.certificate out",
+                        "%s is configured to have the CA key sign OCSP answers", issuer->name);
+        e = certificate_from_file(file, &c);
+        if (e != OK)
+                return tool_fail(t, EXIT_REFUSED, NULL, "%s: it cannot be read as a certificate: %s", file, err_text(e));
+        code = check_signer(t, issuer, file, &c);
+        if (code == EXIT_OK)
+                code = write_signer(t, issuer->ocsp_certificate, &c);
+        if (code != EXIT_OK)
+                return code;
+        tool_say(t, "%s signs with this certificate from now on, until %s", issuer->name, clock_to_text(c.not_after, until));
+        if (t->json) {
+                _cleanup_json_ json_t *object = json_pack("{s:b, s:s, s:s}", "ok", 1, "issuer", issuer->name, "file", issuer->ocsp_certificate);
+
+                tool_print_json(object);
+        }
+        tool_reload_engine(t);
+        return EXIT_OK;
+}
