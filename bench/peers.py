@@ -7,6 +7,7 @@ import shutil
 
 import measure
 
+# sendfile off: for a body this small it is the cheaper of the two.
 NGINX_CONF = """\
 daemon off;
 user root;
@@ -16,8 +17,7 @@ pid {dir}/nginx.pid;
 events {{ worker_connections 4096; }}
 http {{
         access_log off;
-        sendfile on;
-        tcp_nopush on;
+        sendfile off;
         tcp_nodelay on;
         keepalive_timeout 600;
         keepalive_requests 1000000000;

@@ -5,6 +5,7 @@ import subprocess
 import time
 import urllib.parse
 
+import control
 import measure
 
 # The daemons' own users must reach the folder and the programs (./dev up separates them when it runs as root).
@@ -56,8 +57,20 @@ class TocsinDir:
             raise RuntimeError(f"tocsin {' '.join(map(str, arguments))}: exit {done.returncode}: {done.stderr.strip()} {done.stdout[-500:]}")
         return last_object(done.stdout)
 
+    @property
+    def control(self):
+        return self.env["CONTROL_SOCKET"]
+
+    @property
+    def issuer(self):
+        return self.status()["issuers"][0]["name"]
+
+    def serials(self, status):
+        lines = (self.folder / "serials.txt").read_text().splitlines()
+        return [line.split()[0] for line in lines if line.endswith(" " + status)]
+
     def status(self):
-        return self.json("status")
+        return control.ask(self.control, {"command": "status"})[0]
 
     def wait_until_signed(self, seconds, told=measure.say):
         """Waits until nothing is due or queued in the bulk lane; how many are signed then."""
