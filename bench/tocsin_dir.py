@@ -17,7 +17,9 @@ class TocsinDir:
         self.folder = folder
         self.certs = certs
         command = [str(measure.ROOT / "dev"), "up", str(folder), "--certs", str(certs), "--revoked", str(revoked), "--key", key]
-        command += ["--workers", str(workers), "--listen", f"127.0.0.1:{port or measure.free_port()}"]
+        command += ["--workers", str(workers)]
+        if not (folder / "ready").exists():  # else its address stands in its certificates
+            command += ["--listen", f"127.0.0.1:{port or measure.free_port()}"]
         environment = dict(os.environ, TOCSIN_BUILD=str(measure.BUILD))
         begun = time.monotonic()
         done = subprocess.run(
