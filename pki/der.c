@@ -22,7 +22,8 @@ static enum err read_long_len(const uint8_t *at, size_t n, size_t *ret_len)
         return OK;
 }
 
-enum err der_peek(struct bytes in, uint8_t *ret_tag, size_t *ret_header_len, size_t *ret_content_len)
+/* The public functions below are wrappers of these three, which the compiler may inline: a request is some thirty elements. */
+static inline enum err peek(struct bytes in, uint8_t *ret_tag, size_t *ret_header_len, size_t *ret_content_len)
 {
         size_t n, len;
 
@@ -47,49 +48,74 @@ enum err der_peek(struct bytes in, uint8_t *ret_tag, size_t *ret_header_len, siz
         return OK;
 }
 
-enum err der_read_any(struct bytes *in, uint8_t *ret_tag, struct bytes *ret_content, struct bytes *ret_tlv)
+struct element {
+        struct bytes content, tlv;
+        uint8_t tag;
+};
+
+static inline enum err read_element(struct bytes *in, struct element *ret)
 {
         size_t header_len, content_len;
         struct bytes whole = *in;
-        uint8_t tag;
 
-        if (der_peek(whole, &tag, &header_len, &content_len) != OK || content_len > whole.len - header_len)
+        if (peek(whole, &ret->tag, &header_len, &content_len) != OK || content_len > whole.len - header_len)
                 return ERR_INVALID;
-        *in = bytes_make(whole.data + header_len + content_len, whole.len - header_len - content_len);
-        if (ret_tag)
-                *ret_tag = tag;
-        if (ret_content)
-                *ret_content = bytes_make(whole.data + header_len, content_len);
-        if (ret_tlv)
-                *ret_tlv = bytes_make(whole.data, header_len + content_len);
+        ret->content = bytes_make(whole.data + header_len, content_len);
+        ret->tlv = bytes_make(whole.data, header_len + content_len);
+        *in = bytes_make(whole.data + ret->tlv.len, whole.len - ret->tlv.len);
         return OK;
 }
 
-bool der_next_is(struct bytes in, uint8_t tag)
+static inline enum err read_tagged(struct bytes *in, uint8_t tag, struct bytes *ret_content)
 {
-        return in.len > 0 && in.data[0] == tag;
+        struct element e;
+
+        if (in->len == 0 || in->data[0] != tag || read_element(in, &e) != OK)
+                return ERR_INVALID;
+        *ret_content = e.content;
+        return OK;
+}
+
+enum err der_peek(struct bytes in, uint8_t *ret_tag, size_t *ret_header_len, size_t *ret_content_len)
+{
+        return peek(in, ret_tag, ret_header_len, ret_content_len);
+}
+
+enum err der_read_any(struct bytes *in, uint8_t *ret_tag, struct bytes *ret_content, struct bytes *ret_tlv)
+{
+        struct element e;
+
+        if (read_element(in, &e) != OK)
+                return ERR_INVALID;
+        if (ret_tag)
+                *ret_tag = e.tag;
+        if (ret_content)
+                *ret_content = e.content;
+        if (ret_tlv)
+                *ret_tlv = e.tlv;
+        return OK;
 }
 
 enum err der_read(struct bytes *in, uint8_t tag, struct bytes *ret_content)
 {
-        return der_next_is(*in, tag) ? der_read_any(in, NULL, ret_content, NULL) : ERR_INVALID;
+        return read_tagged(in, tag, ret_content);
 }
 
 enum err der_read_tlv(struct bytes *in, uint8_t tag, struct bytes *ret_tlv)
 {
-        return der_next_is(*in, tag) ? der_read_any(in, NULL, NULL, ret_tlv) : ERR_INVALID;
-}
+        struct element e;
 
-enum err der_end_of(struct bytes in)
-{
-        return in.len == 0 ? OK : ERR_INVALID;
+        if (in->len == 0 || in->data[0] != tag || read_element(in, &e) != OK)
+                return ERR_INVALID;
+        *ret_tlv = e.tlv;
+        return OK;
 }
 
 enum err der_read_only(struct bytes in, uint8_t tag, struct bytes *ret_content)
 {
         struct bytes content;
 
-        if (der_read(&in, tag, &content) != OK || der_end_of(in) != OK)
+        if (read_tagged(&in, tag, &content) != OK || in.len > 0)
                 return ERR_INVALID;
         *ret_content = content;
         return OK;
@@ -100,7 +126,7 @@ enum err der_read_bool(struct bytes *in, bool *ret_value)
 {
         struct bytes rest = *in, content;
 
-        if (der_read(&rest, DER_BOOLEAN, &content) != OK || content.len != 1)
+        if (read_tagged(&rest, DER_BOOLEAN, &content) != OK || content.len != 1)
                 return ERR_INVALID;
         if (content.data[0] != 0x00 && content.data[0] != 0xff)
                 return ERR_INVALID;
@@ -110,7 +136,7 @@ enum err der_read_bool(struct bytes *in, bool *ret_value)
 }
 
 /* X.690 8.3.2: the first nine bits are neither all ones nor all zero. */
-bool der_integer_is_minimal(struct bytes content)
+static inline bool is_minimal(struct bytes content)
 {
         if (content.len < 2)
                 return content.len == 1;
@@ -121,11 +147,16 @@ bool der_integer_is_minimal(struct bytes content)
         return true;
 }
 
+bool der_integer_is_minimal(struct bytes content)
+{
+        return is_minimal(content);
+}
+
 static enum err read_minimal(struct bytes *in, uint8_t tag, struct bytes *ret_content)
 {
         struct bytes rest = *in, content;
 
-        if (der_read(&rest, tag, &content) != OK || !der_integer_is_minimal(content))
+        if (read_tagged(&rest, tag, &content) != OK || !is_minimal(content))
                 return ERR_INVALID;
         *in = rest;
         *ret_content = content;
@@ -159,7 +190,7 @@ enum err der_read_bit_string(struct bytes *in, struct bytes *ret_octets)
 {
         struct bytes rest = *in, content;
 
-        if (der_read(&rest, DER_BIT_STRING, &content) != OK || content.len < 1 || content.data[0] != 0)
+        if (read_tagged(&rest, DER_BIT_STRING, &content) != OK || content.len < 1 || content.data[0] != 0)
                 return ERR_INVALID;
         *in = rest;
         *ret_octets = bytes_make(content.data + 1, content.len - 1);
@@ -183,7 +214,7 @@ enum err der_read_oid(struct bytes *in, struct bytes *ret_content)
 {
         struct bytes rest = *in, content;
 
-        if (der_read(&rest, DER_OID, &content) != OK || !oid_is_whole(content))
+        if (read_tagged(&rest, DER_OID, &content) != OK || !oid_is_whole(content))
                 return ERR_INVALID;
         *in = rest;
         *ret_content = content;
@@ -258,23 +289,12 @@ enum err der_read_time(struct bytes *in, int64_t *ret_time_s)
 
 /* ---- sizes and writing in place ---- */
 
-static size_t len_octets(size_t content_len)
+static inline size_t len_octets(size_t content_len)
 {
-        size_t n = 0;
-
-        if (content_len < 0x80)
-                return 0;
-        for (; content_len; content_len >>= 8)
-                n++;
-        return n;
+        return der_header_len(content_len) - 2;
 }
 
-size_t der_header_len(size_t content_len)
-{
-        return 2 + len_octets(content_len);
-}
-
-static uint8_t *write_len(uint8_t *at, size_t content_len)
+static inline uint8_t *write_len(uint8_t *at, size_t content_len)
 {
         size_t n = len_octets(content_len);
 
@@ -288,13 +308,6 @@ uint8_t *der_write_header(uint8_t *at, uint8_t tag, size_t content_len)
 {
         *at++ = tag;
         return write_len(at, content_len);
-}
-
-uint8_t *der_write_bytes(uint8_t *at, struct bytes b)
-{
-        if (b.len)
-                memcpy(at, b.data, b.len);
-        return at + b.len;
 }
 
 static uint8_t *write_digits(uint8_t *at, unsigned value, size_t n)

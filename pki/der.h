@@ -39,9 +39,15 @@ MUST_CHECK enum err der_read_tlv(struct bytes *in, uint8_t tag, struct bytes *re
 /* Whatever comes next; either output may be NULL. */
 MUST_CHECK enum err der_read_any(struct bytes *in, uint8_t *ret_tag, struct bytes *ret_content, struct bytes *ret_tlv);
 /* Is the next element's tag this one? (false at the end) */
-bool der_next_is(struct bytes in, uint8_t tag);
+static inline bool der_next_is(struct bytes in, uint8_t tag)
+{
+        return in.len > 0 && in.data[0] == tag;
+}
 /* OK only when nothing is left. */
-MUST_CHECK enum err der_end_of(struct bytes in);
+MUST_CHECK static inline enum err der_end_of(struct bytes in)
+{
+        return in.len == 0 ? OK : ERR_INVALID;
+}
 /* One element that must fill `in`: der_read and der_end_of. */
 MUST_CHECK enum err der_read_only(struct bytes in, uint8_t tag, struct bytes *ret_content);
 
@@ -78,12 +84,20 @@ void der_put_time(struct builder *b, int64_t time_s);
 
 /* ---- sizes, for code that lays out without a builder ---- */
 
-/* Octets that the tag and length of a content of `content_len` take: 2..6. */
-size_t der_header_len(size_t content_len);
+/* Octets that the tag and length of a content of `content_len` (below 4 GiB) take: 2..6. */
+static inline size_t der_header_len(size_t content_len)
+{
+        return 2 + (content_len > 0x7f) + (content_len > 0xff) + (content_len > 0xffff) + (content_len > 0xffffff);
+}
 /* Writes tag and length at `at`; returns the first byte after. */
 uint8_t *der_write_header(uint8_t *at, uint8_t tag, size_t content_len);
 /* Copies `b`; returns the first byte after. */
-uint8_t *der_write_bytes(uint8_t *at, struct bytes b);
+static inline uint8_t *der_write_bytes(uint8_t *at, struct bytes b)
+{
+        if (b.len)
+                memcpy(at, b.data, b.len);
+        return at + b.len;
+}
 /* Octets of a GeneralizedTime whole. */
 #define DER_GENERALIZED_TIME_LEN 17
 uint8_t *der_write_generalized_time(uint8_t *at, int64_t time_s);
