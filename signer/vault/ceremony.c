@@ -334,7 +334,7 @@ int ceremony_run(const struct conf *conf, int argc, char **argv)
         enum err e;
 
         if (!command || !read_arguments(argc, argv, &arguments) || !arguments_fit(command, &arguments))
-                return CEREMONY_EXIT_USAGE;
+                return CEREMONY_WRONG_USAGE;
         if (command->needs_csr) {
                 out_fd = open(arguments.out, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
                 if (out_fd < 0) {

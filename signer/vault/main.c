@@ -46,7 +46,7 @@ static int run(const char *config, int argc, char **argv)
 
         if (conf_load(config, &conf, &problem) != OK) {
                 fprintf(stderr, "tocsin-vault: %s\n", problem.text);
-                return CEREMONY_EXIT_USAGE;
+                return CEREMONY_EXIT_CONFIG;
         }
         if (strcmp(argv[0], "--serve") == 0)
                 serve(conf);
@@ -62,9 +62,9 @@ int main(int argc, char **argv)
         if (argc >= 4 && strcmp(argv[1], "--config") == 0) {
                 int code = run(argv[2], argc - 3, argv + 3);
 
-                if (code != CEREMONY_EXIT_USAGE)
+                if (code != CEREMONY_WRONG_USAGE)
                         return code;
         }
         fputs(usage, stderr);
-        return CEREMONY_EXIT_USAGE;
+        return CEREMONY_EXIT_CONFIG;
 }
