@@ -289,25 +289,14 @@ enum err der_read_time(struct bytes *in, int64_t *ret_time_s)
 
 /* ---- sizes and writing in place ---- */
 
-static inline size_t len_octets(size_t content_len)
+uint8_t *der_write_long_len(uint8_t *at, size_t content_len)
 {
-        return der_header_len(content_len) - 2;
-}
+        size_t n = der_header_len(content_len) - 2;
 
-static inline uint8_t *write_len(uint8_t *at, size_t content_len)
-{
-        size_t n = len_octets(content_len);
-
-        *at++ = n ? (uint8_t)(0x80 | n) : (uint8_t)content_len;
+        *at++ = (uint8_t)(0x80 | n);
         while (n-- > 0)
                 *at++ = (uint8_t)(content_len >> (8 * n));
         return at;
-}
-
-uint8_t *der_write_header(uint8_t *at, uint8_t tag, size_t content_len)
-{
-        *at++ = tag;
-        return write_len(at, content_len);
 }
 
 static uint8_t *write_digits(uint8_t *at, unsigned value, size_t n)
@@ -352,9 +341,11 @@ void der_end(struct builder *b, size_t mark)
         if (builder_failed(b))
                 return;
         content_len = b->len - mark;
-        n = len_octets(content_len);
-        if (n == 0 || builder_insert(b, mark, n))
-                write_len(b->data + mark - 1, content_len);
+        n = der_header_len(content_len) - 2;
+        if (n == 0)
+                b->data[mark - 1] = (uint8_t)content_len;
+        else if (builder_insert(b, mark, n))
+                der_write_long_len(b->data + mark - 1, content_len);
 }
 
 void der_put_header(struct builder *b, uint8_t tag, size_t content_len)

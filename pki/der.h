@@ -89,8 +89,17 @@ static inline size_t der_header_len(size_t content_len)
 {
         return 2 + (content_len > 0x7f) + (content_len > 0xff) + (content_len > 0xffff) + (content_len > 0xffffff);
 }
+/* A length of 80 and more, in der_header_len - 1 octets. */
+uint8_t *der_write_long_len(uint8_t *at, size_t content_len);
 /* Writes tag and length at `at`; returns the first byte after. */
-uint8_t *der_write_header(uint8_t *at, uint8_t tag, size_t content_len);
+static inline uint8_t *der_write_header(uint8_t *at, uint8_t tag, size_t content_len)
+{
+        *at++ = tag;
+        if (content_len > 0x7f)
+                return der_write_long_len(at, content_len);
+        *at++ = (uint8_t)content_len;
+        return at;
+}
 /* Copies `b`; returns the first byte after. */
 static inline uint8_t *der_write_bytes(uint8_t *at, struct bytes b)
 {
