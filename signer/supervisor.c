@@ -88,6 +88,7 @@ static void end_child(pid_t *pid, const char *name, int signal, int timeout_ms)
 /* In the child: as if nothing of ours had been. True while the parent still lives. */
 static bool become_child(const struct supervisor *s)
 {
+        signal(SIGINT, SIG_IGN); /* a terminal's ^C reaches us all: the order of ending is the supervisor's */
         sigprocmask(SIG_SETMASK, &s->inherited, NULL);
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         return getppid() == s->self;

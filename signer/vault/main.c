@@ -25,6 +25,7 @@ _Noreturn static void serve(const struct conf *conf)
 {
         enum err e;
 
+        signal(SIGHUP, SIG_IGN);
         log_init("vault", (enum log_level)conf->log_level);
         log_open(conf->log_target);
         e = jail_user(conf->vault_user);
