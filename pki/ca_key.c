@@ -26,7 +26,8 @@ bool ca_key_matches(const struct ca_key *k, enum hash_alg alg, struct bytes name
         if ((unsigned)alg >= HASH_N)
                 return false;
         len = hash_alg_len(alg);
-        return bytes_equal(key_hash, bytes_make(k->key_hash[alg], len)) && bytes_equal(name_hash, bytes_make(k->name_hash[alg], len));
+        return bytes_equal(key_hash, bytes_make(k->key_hash[alg], len)) &&
+               bytes_equal(name_hash, bytes_make(k->name_hash[alg], len));
 }
 
 void ca_key_put_cert_id_head(struct builder *b, const struct ca_key *k, enum hash_alg alg)

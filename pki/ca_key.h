@@ -9,7 +9,7 @@
 #include "pki/hash_alg.h"
 
 struct ca_key {
-        uint32_t id; /* the store's; 0 = none yet */
+        uint32_t id;                             /* the store's; 0 = none yet */
         uint8_t name_hash[HASH_N][HASH_LEN_MAX]; /* of the subject Name, DER, whole */
         uint8_t key_hash[HASH_N][HASH_LEN_MAX];  /* of the key's BIT STRING content without unused-bits (RFC 6960 4.1.1) */
 };

@@ -166,7 +166,8 @@ static bool key_is(const EVP_PKEY *key, unsigned bits, const struct key_row *row
 
         if (!EVP_PKEY_is_a(key, row->type) || bits < row->bits_min || bits > row->bits_max || bits % 8)
                 return false;
-        return !row->group || (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, row->group) == 0);
+        return !row->group ||
+               (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, row->group) == 0);
 }
 
 static void read_key(X509 *x, struct certificate *c)
@@ -311,7 +312,8 @@ enum err certificate_from_pem(struct bytes *in, struct certificate *ret)
 static enum err read_file(const char *path, uint8_t **ret_data, size_t *ret_len)
 {
         _cleanup_(close_file) FILE *file = fopen(path, "re");
-        _cleanup_free_ uint8_t *data = NULL;
+        _cleanup_free_
+        uint8_t *data = NULL;
         size_t len;
 
         if (!file)
@@ -331,7 +333,8 @@ static enum err read_file(const char *path, uint8_t **ret_data, size_t *ret_len)
 
 enum err certificate_from_file(const char *path, struct certificate *ret)
 {
-        _cleanup_free_ uint8_t *data = NULL;
+        _cleanup_free_
+        uint8_t *data = NULL;
         struct bytes in;
         size_t len = 0;
         enum err e = read_file(path, &data, &len);
@@ -415,7 +418,8 @@ static const char *refuse_delegate_strict(const struct certificate *c)
         return FIRST_REFUSAL(rows);
 }
 
-const char *certificate_refuse_ocsp_signer(const struct certificate *c, const struct certificate *ca, int64_t now_s, bool strict)
+const char *certificate_refuse_ocsp_signer(
+        const struct certificate *c, const struct certificate *ca, int64_t now_s, bool strict)
 {
         const char *why = refuse_any_signer(c, now_s);
 

@@ -1,7 +1,7 @@
 /* crl: building a CertificateList (crl_read.c reads one).
  *
- * The order of extensions is fixed: authorityKeyIdentifier, cRLNumber, deltaCRLIndicator, issuingDistributionPoint, freshestCRL.
- * An entry's length is computed from the same parts that are put, so that two passes agree.
+ * The order of extensions is fixed: authorityKeyIdentifier, cRLNumber, deltaCRLIndicator, issuingDistributionPoint,
+ * freshestCRL. An entry's length is computed from the same parts that are put, so that two passes agree.
  */
 #include "pki/crl.h"
 
@@ -14,8 +14,8 @@
 
 /* ---- entries ---- */
 
-/* Extension { OID 2.5.29.21, OCTET STRING { ENUMERATED } }; and 2.5.29.24 { GeneralizedTime }: whole, for an entry is put ten
- * million times. RFC 5280 5.3.1: 0 is left out. Neither is critical. */
+/* Extension { OID 2.5.29.21, OCTET STRING { ENUMERATED } }; and 2.5.29.24 { GeneralizedTime }: whole, for an entry is put
+ * ten million times. RFC 5280 5.3.1: 0 is left out. Neither is critical. */
 #define REASON_HEAD "\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01"
 #define REASON_LEN (sizeof(REASON_HEAD) - 1 + 1)
 #define INVALIDITY_HEAD "\x30\x18\x06\x03\x55\x1d\x18\x04\x11"

@@ -1,5 +1,5 @@
-/* crl, the reading half: for the vault's policy, and for CRLs that others made. A TBSCertList may arrive in pieces, so that one of
- * any size is read in bounded memory: the head from its first octets, each entry, then the tail.
+/* crl, the reading half: for the vault's policy, and for CRLs that others made. A TBSCertList may arrive in pieces, so that
+ * one of any size is read in bounded memory: the head from its first octets, each entry, then the tail.
  *
  * ERR_AGAIN is said only where the octets that are there are a good beginning and some are missing.
  */
@@ -8,7 +8,10 @@
 #include "pki/der.h"
 #include "pki/extension.h"
 
-#define OID_CE(n) {(const uint8_t *)"\x55\x1d" n, 3}
+#define OID_CE(n)                                                                                                           \
+        {                                                                                                                   \
+                (const uint8_t *)"\x55\x1d" n, 3                                                                            \
+        }
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What is here of a content, and how much of it there is in all. */
@@ -259,7 +262,8 @@ static enum err read_delta_indicator(struct bytes value, void *context)
         return read_number(value, &info->base_number);
 }
 
-/* The one URI of fullName [0] { [6] }; other names and several of them: none. `in` is the content of distributionPoint [0]. */
+/* The one URI of fullName [0] { [6] }; other names and several of them: none. `in` is the content of distributionPoint [0].
+ */
 static enum err read_point_name(struct bytes in, struct bytes *ret_url)
 {
         struct bytes names, url;
@@ -372,7 +376,8 @@ static enum err read_whole_tbs(struct bytes tbs, struct crl_info *info, struct b
 
         if (e != OK)
                 return e == ERR_AGAIN ? ERR_INVALID : e;
-        if (bytes_take(&rest, info->entries_offset, &before) != OK || bytes_take(&rest, info->entries_len, ret_entries) != OK)
+        if (bytes_take(&rest, info->entries_offset, &before) != OK ||
+                bytes_take(&rest, info->entries_len, ret_entries) != OK)
                 return ERR_INVALID;
         return crl_read_tbs_tail(rest, info);
 }

@@ -22,7 +22,8 @@ static enum err read_long_len(const uint8_t *at, size_t n, size_t *ret_len)
         return OK;
 }
 
-/* The public functions below are wrappers of these three, which the compiler may inline: a request is some thirty elements. */
+/* The public functions below are wrappers of these three, which the compiler may inline: a request is some thirty elements.
+ */
 static inline enum err peek(struct bytes in, uint8_t *ret_tag, size_t *ret_header_len, size_t *ret_content_len)
 {
         size_t n, len;

@@ -1,4 +1,5 @@
-/* extension: the X.509 Extension that certificates, CRLs and OCSP share (RFC 5280 4.2), and lists of them. Allocates nothing. */
+/* extension: the X.509 Extension that certificates, CRLs and OCSP share (RFC 5280 4.2), and lists of them. Allocates
+ * nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct extension_row {
 /* More in one list are refused: no one has use for them, and each is compared with those before it. */
 #define EXTENSION_LIST_MAX 16
 
-/* A SEQUENCE OF Extension whole, that must fill `list`. Each is handed to its row. ERR_INVALID: malformed, an empty list, one OID twice
- * (RFC 5280 4.2), more than EXTENSION_LIST_MAX; ERR_UNSUPPORTED: critical without a row; else what a row's `read` returned. */
+/* A SEQUENCE OF Extension whole, that must fill `list`. Each is handed to its row. ERR_INVALID: malformed, an empty list,
+ * one OID twice (RFC 5280 4.2), more than EXTENSION_LIST_MAX; ERR_UNSUPPORTED: critical without a row; else what a row's
+ * `read` returned. */
 MUST_CHECK enum err extension_list_read(struct bytes list, const struct extension_row *rows, size_t n_rows, void *context);

@@ -16,7 +16,10 @@ struct hash_row {
 
 #define SHA1_OID "\x2b\x0e\x03\x02\x1a"
 #define SHA2_OID(n) "\x60\x86\x48\x01\x65\x03\x04\x02" n
-#define LIT(s) {(const uint8_t *)(s), sizeof(s) - 1}
+#define LIT(s)                                                                                                              \
+        {                                                                                                                   \
+                (const uint8_t *)(s), sizeof(s) - 1                                                                         \
+        }
 
 static const struct hash_row rows[HASH_N] = {
         [HASH_SHA1] = {"sha1", 20, LIT(SHA1_OID), LIT("\x30\x09\x06\x05" SHA1_OID "\x05\x00")},
@@ -51,7 +54,8 @@ static enum err find_oid(struct bytes oid, enum hash_alg *ret_alg)
         return ERR_UNSUPPORTED;
 }
 
-/* RFC 5754 2: parameters of the SHA-2 family are absent, and receivers take NULL; RFC 3279 2.2.1 has NULL for SHA-1 (req 1.8). */
+/* RFC 5754 2: parameters of the SHA-2 family are absent, and receivers take NULL; RFC 3279 2.2.1 has NULL for SHA-1
+ * (req 1.8). */
 static bool parameters_are_fine(struct bytes parameters)
 {
         return parameters.len == 0 || bytes_equal(parameters, BYTES_LIT("\x05\x00"));

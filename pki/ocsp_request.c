@@ -40,8 +40,8 @@ static void add_preferred_ecdsa(struct ocsp_request *r, enum hash_alg hash)
                         add_preferred(r, alg);
 }
 
-/* PreferredSignatureAlgorithm ::= SEQUENCE { sigIdentifier, pubKeyAlgIdentifier SMIMECapability OPTIONAL }; the second does not
- * matter to us: we have the keys we have. Algorithms that we do not make are passed over. */
+/* PreferredSignatureAlgorithm ::= SEQUENCE { sigIdentifier, pubKeyAlgIdentifier SMIMECapability OPTIONAL }; the second does
+ * not matter to us: we have the keys we have. Algorithms that we do not make are passed over. */
 static enum err read_preferred_one(struct bytes *in, struct ocsp_request *r)
 {
         struct bytes one, identifier, capability;
@@ -93,7 +93,10 @@ static enum err read_acceptable(struct bytes value, void *context)
         return OK;
 }
 
-#define PKIX_OCSP(n) {(const uint8_t *)"\x2b\x06\x01\x05\x05\x07\x30\x01" n, 9}
+#define PKIX_OCSP(n)                                                                                                        \
+        {                                                                                                                   \
+                (const uint8_t *)"\x2b\x06\x01\x05\x05\x07\x30\x01" n, 9                                                    \
+        }
 
 static const struct extension_row request_extensions[] = {
         {PKIX_OCSP("\x02"), read_nonce},
@@ -153,7 +156,8 @@ static enum err read_cert_id(struct bytes *in, struct ocsp_cert_id *id)
         id->der = bytes_make(whole.data, whole.len - in->len);
         if (read_hash(&content, id) != OK)
                 return ERR_INVALID;
-        if (der_read(&content, DER_OCTET_STRING, &id->name_hash) != OK || der_read(&content, DER_OCTET_STRING, &id->key_hash) != OK)
+        if (der_read(&content, DER_OCTET_STRING, &id->name_hash) != OK ||
+                der_read(&content, DER_OCTET_STRING, &id->key_hash) != OK)
                 return ERR_INVALID;
         if (der_read_integer(&content, &id->serial) != OK)
                 return ERR_INVALID;
@@ -238,9 +242,9 @@ static enum err skip_signature(struct bytes in, struct ocsp_request *r)
         return skip_signature_certs(content);
 }
 
-/* version [0] EXPLICIT DEFAULT v1 (RFC 6960 4.1.1, req 1.16). DER leaves a default out (X.690 11.5) and v1 is the only version, so the
- * field is refused whatever it holds. No client is known to send it: openssl ocsp and s_client, ocsptool, curl, Go, Java, NSS,
- * Bouncy Castle and python-cryptography leave it out. */
+/* version [0] EXPLICIT DEFAULT v1 (RFC 6960 4.1.1, req 1.16). DER leaves a default out (X.690 11.5) and v1 is the only
+ * version, so the field is refused whatever it holds. No client is known to send it: openssl ocsp and s_client, ocsptool,
+ * curl, Go, Java, NSS, Bouncy Castle and python-cryptography leave it out. */
 static enum err read_tbs(struct bytes in, struct ocsp_request *r)
 {
         struct bytes list;

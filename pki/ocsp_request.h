@@ -21,15 +21,15 @@ struct ocsp_cert_id {
         enum hash_alg hash; /* HASH_N: an algorithm we do not have */
         struct bytes name_hash;
         struct bytes key_hash;
-        struct bytes serial; /* INTEGER content octets, minimal; any length or sign */
+        struct bytes serial;  /* INTEGER content octets, minimal; any length or sign */
         bool null_parameters; /* the AlgorithmIdentifier carried NULL: the echoed CertID equals the pre-produced one */
-        struct bytes der;    /* the CertID whole, to echo */
+        struct bytes der;     /* the CertID whole, to echo */
 };
 
 struct ocsp_request {
         unsigned n_cert_ids; /* 1..OCSP_CERT_IDS_MAX */
         struct ocsp_cert_id cert_ids[OCSP_CERT_IDS_MAX];
-        struct bytes nonce;  /* the extension's OCTET STRING content; empty = none */
+        struct bytes nonce;   /* the extension's OCTET STRING content; empty = none */
         unsigned n_preferred; /* preferred signature algorithms we know, in the client's order (RFC 6960 4.4.7) */
         enum sig_alg preferred[SIG_N];
         bool is_signed;

@@ -237,7 +237,8 @@ static uint8_t *write_head(uint8_t *at, const struct response_len *l)
         return der_write_header(at, DER_SEQUENCE, l->basic);
 }
 
-static uint8_t *write_tail(uint8_t *at, const struct ocsp_template *t, const struct response_len *l, struct bytes raw_signature)
+static uint8_t *write_tail(
+        uint8_t *at, const struct ocsp_template *t, const struct response_len *l, struct bytes raw_signature)
 {
         at = der_write_bytes(at, sig_alg_identifier(t->sig_alg));
         at = der_write_header(at, DER_BIT_STRING, 1 + l->signature);
@@ -262,8 +263,8 @@ size_t ocsp_response_max(const struct ocsp_template *t)
         return with_header(response_len(t, with_header(data_len(t, &s, 1).data), sig_der_max(t->sig_alg)).response);
 }
 
-enum err ocsp_response_tbs(
-        const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, uint8_t *ret_der, size_t *ret_len)
+enum err ocsp_response_tbs(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
+        uint8_t *ret_der, size_t *ret_len)
 {
         struct ocsp_single s = single_of(t, serial, status);
 
@@ -291,7 +292,8 @@ enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes seria
         return OK;
 }
 
-size_t ocsp_response_len(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, struct bytes raw_signature)
+size_t ocsp_response_len(
+        const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, struct bytes raw_signature)
 {
         struct ocsp_single s = single_of(t, serial, status);
         struct data_len d = data_len(t, &s, 1);

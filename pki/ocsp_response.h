@@ -31,23 +31,25 @@ enum ocsp_cert_status { OCSP_GOOD, OCSP_REVOKED, OCSP_UNKNOWN };
 
 struct ocsp_status {
         enum ocsp_cert_status cert_status;
-        enum reason reason;     /* revoked only; unspecified is left out (req 4.9) */
-        int64_t revoked_at_s;   /* revoked only */
+        enum reason reason;   /* revoked only; unspecified is left out (req 4.9) */
+        int64_t revoked_at_s; /* revoked only */
 };
 
 /* The shared bytes of a window, each a complete DER element or run of elements. A window row stores them as they are. */
 struct ocsp_template {
         enum sig_alg sig_alg;
-        struct bytes responder; /* responderID [1] or [2], then producedAt GeneralizedTime */
-        struct bytes cert_id;   /* hashAlgorithm, issuerNameHash, issuerKeyHash: ca_key_put_cert_id_head */
-        struct bytes times;     /* thisUpdate, then [0] nextUpdate */
+        struct bytes responder;  /* responderID [1] or [2], then producedAt GeneralizedTime */
+        struct bytes cert_id;    /* hashAlgorithm, issuerNameHash, issuerKeyHash: ca_key_put_cert_id_head */
+        struct bytes times;      /* thisUpdate, then [0] nextUpdate */
         struct bytes extensions; /* [1] responseExtensions whole, or empty */
-        struct bytes certs;     /* [0] certs whole, or empty */
+        struct bytes certs;      /* [0] certs whole, or empty */
 };
 
 /* Each puts one piece. Times in Unix seconds. */
-void ocsp_template_put_responder_by_key(struct builder *b, struct bytes key, int64_t produced_at_s);   /* key: certificate.key */
-void ocsp_template_put_responder_by_name(struct builder *b, struct bytes name, int64_t produced_at_s); /* name: subject, DER */
+void ocsp_template_put_responder_by_key(
+        struct builder *b, struct bytes key, int64_t produced_at_s); /* key: certificate.key */
+void ocsp_template_put_responder_by_name(
+        struct builder *b, struct bytes name, int64_t produced_at_s); /* name: subject, DER */
 void ocsp_template_put_times(struct builder *b, int64_t this_update_s, int64_t next_update_s);
 void ocsp_template_put_certs(struct builder *b, struct bytes certificate_der);
 /* responseExtensions with the nonce and/or extended-revoked NULL (RFC 6960 4.4.8); puts nothing when there is neither. */
@@ -57,12 +59,13 @@ void ocsp_template_put_extensions(struct builder *b, struct bytes nonce, bool ex
 size_t ocsp_response_max(const struct ocsp_template *t);
 
 /* ResponseData of a single CertID, in caller's memory of at least ocsp_response_max. Cannot fail but for a bad serial. */
-MUST_CHECK enum err ocsp_response_tbs(
-        const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, uint8_t *ret_der, size_t *ret_len);
+MUST_CHECK enum err ocsp_response_tbs(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
+        uint8_t *ret_der, size_t *ret_len);
 /* The whole OCSPResponse, likewise. `raw_signature` as sig_alg.h has it. */
-MUST_CHECK enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
-        struct bytes raw_signature, uint8_t *ret_der, size_t *ret_len);
-size_t ocsp_response_len(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, struct bytes raw_signature);
+MUST_CHECK enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes serial,
+        const struct ocsp_status *status, struct bytes raw_signature, uint8_t *ret_der, size_t *ret_len);
+size_t ocsp_response_len(
+        const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, struct bytes raw_signature);
 
 /* ---- several CertIDs, other hashes, a nonce: signed live, never rebuilt ---- */
 
@@ -82,8 +85,8 @@ struct ocsp_response_data {
         struct bytes responder_key_hash; /* [2] byKey: 20 octets, or empty */
         struct bytes responder_name;     /* [1] byName: Name whole, or empty */
         int64_t produced_at_s;
-        struct bytes responses;          /* content of the SEQUENCE OF SingleResponse: ocsp_single_read in a loop */
-        struct bytes extensions;         /* [1] whole, or empty */
+        struct bytes responses;  /* content of the SEQUENCE OF SingleResponse: ocsp_single_read in a loop */
+        struct bytes extensions; /* [1] whole, or empty */
 };
 struct ocsp_single_read {
         enum hash_alg hash;
@@ -95,5 +98,5 @@ struct ocsp_single_read {
 MUST_CHECK enum err ocsp_response_data_read(struct bytes tbs, struct ocsp_response_data *ret);
 MUST_CHECK enum err ocsp_single_read(struct bytes *in, struct ocsp_single_read *ret);
 /* A successful basic OCSPResponse: its parts. `certs` is the content of [0], or empty. */
-MUST_CHECK enum err ocsp_response_read(
-        struct bytes der, struct bytes *ret_tbs, enum sig_alg *ret_alg, struct bytes *ret_signature_der, struct bytes *ret_certs);
+MUST_CHECK enum err ocsp_response_read(struct bytes der, struct bytes *ret_tbs, enum sig_alg *ret_alg,
+        struct bytes *ret_signature_der, struct bytes *ret_certs);

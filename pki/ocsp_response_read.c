@@ -1,5 +1,5 @@
-/* ocsp_response, the reading half: for the vault, which signs only what it has itself parsed, and for imports. Strict, and of the
- * kind that ocsp_response.c makes: whatever else RFC 6960 4.2.1 would allow is ERR_UNSUPPORTED. */
+/* ocsp_response, the reading half: for the vault, which signs only what it has itself parsed, and for imports. Strict, and
+ * of the kind that ocsp_response.c makes: whatever else RFC 6960 4.2.1 would allow is ERR_UNSUPPORTED. */
 #include "pki/ocsp_response.h"
 
 #include "pki/der.h"
@@ -97,7 +97,8 @@ static enum err read_revoked(struct bytes in, struct ocsp_status *ret)
                 return ERR_INVALID;
         if (in.len == 0)
                 return OK;
-        if (der_read_only(in, DER_CONTEXT_CONS(0), &explicit) != OK || der_read_uint(&explicit, DER_ENUMERATED, &reason) != OK)
+        if (der_read_only(in, DER_CONTEXT_CONS(0), &explicit) != OK ||
+                der_read_uint(&explicit, DER_ENUMERATED, &reason) != OK)
                 return ERR_INVALID;
         if (der_end_of(explicit) != OK || reason > REASON_AA_COMPROMISE || !reason_name((unsigned)reason))
                 return ERR_INVALID;
@@ -193,8 +194,8 @@ static enum err read_certs(struct bytes in, struct bytes *ret_certs)
         return der_read_only(explicit, DER_SEQUENCE, &list);
 }
 
-enum err ocsp_response_read(
-        struct bytes der, struct bytes *ret_tbs, enum sig_alg *ret_alg, struct bytes *ret_signature_der, struct bytes *ret_certs)
+enum err ocsp_response_read(struct bytes der, struct bytes *ret_tbs, enum sig_alg *ret_alg, struct bytes *ret_signature_der,
+        struct bytes *ret_certs)
 {
         struct bytes basic, in, tbs, signature, certs;
         enum sig_alg alg;

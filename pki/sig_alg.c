@@ -15,8 +15,14 @@ struct sig_row {
 };
 
 /* RFC 4055 5: NULL parameters. RFC 5758 3.2: no parameters. */
-#define RSA_ID(n) {(const uint8_t *)"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00", 15}
-#define ECDSA_ID(n) {(const uint8_t *)"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n, 12}
+#define RSA_ID(n)                                                                                                           \
+        {                                                                                                                   \
+                (const uint8_t *)"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00", 15                        \
+        }
+#define ECDSA_ID(n)                                                                                                         \
+        {                                                                                                                   \
+                (const uint8_t *)"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n, 12                                       \
+        }
 
 static const struct sig_row rows[SIG_N] = {
         [SIG_RSA_SHA256] = {"rsa-sha256", KEY_RSA, HASH_SHA256, RSA_ID("\x0b")},
@@ -110,7 +116,7 @@ static size_t unsigned_len(struct bytes stripped)
 }
 
 struct halves {
-        struct bytes r, s; /* stripped */
+        struct bytes r, s;   /* stripped */
         size_t r_len, s_len; /* as INTEGER content */
         size_t content_len;  /* of the SEQUENCE */
 };

@@ -10,12 +10,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define HOLDS(promise)                                                                                                           \
-        do {                                                                                                                     \
-                if (!(promise)) {                                                                                                \
-                        fprintf(stderr, "%s:%d: broken promise: %s\n", __FILE__, __LINE__, #promise);                            \
-                        abort();                                                                                                 \
-                }                                                                                                                \
+#define HOLDS(promise)                                                                                                      \
+        do {                                                                                                                \
+                if (!(promise)) {                                                                                           \
+                        fprintf(stderr, "%s:%d: broken promise: %s\n", __FILE__, __LINE__, #promise);                       \
+                        abort();                                                                                            \
+                }                                                                                                           \
         } while (0)
 
 /* Does `part` borrow from `whole`? */

@@ -1,4 +1,5 @@
-/* Fuzz: certificates in DER and PEM. What is accepted borrows from its own memory, verdicts are words or none, bundles come to an end. */
+/* Fuzz: certificates in DER and PEM. What is accepted borrows from its own memory, verdicts are words or none, bundles come
+ * to an end. */
 #include "pki/certificate.h"
 #include "tests/fuzz/fuzz.h"
 

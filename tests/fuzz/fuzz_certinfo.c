@@ -5,8 +5,8 @@
 static bool same(const struct certinfo *a, const struct certinfo *b)
 {
         return bytes_equal(a->cert_sha256, b->cert_sha256) && bytes_equal(a->precert_sha256, b->precert_sha256) &&
-                a->not_before == b->not_before && bytes_equal(a->subject, b->subject) && bytes_equal(a->subscriber, b->subscriber) &&
-                bytes_equal(a->cdp, b->cdp);
+               a->not_before == b->not_before && bytes_equal(a->subject, b->subject) &&
+               bytes_equal(a->subscriber, b->subscriber) && bytes_equal(a->cdp, b->cdp);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,12 +1,13 @@
-/* Fuzz: the CRL reader. A head read from a beginning says what the whole says; an entry accepted, put and read again is the same. */
+/* Fuzz: the CRL reader. A head read from a beginning says what the whole says; an entry accepted, put and read again is the
+ * same. */
 #include "pki/crl.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool same_head(const struct crl_info *a, const struct crl_info *b)
 {
         return a->sig_alg == b->sig_alg && bytes_equal(a->issuer, b->issuer) && a->this_update_s == b->this_update_s &&
-                a->next_update_s == b->next_update_s && a->has_entries == b->has_entries && a->entries_len == b->entries_len &&
-                a->entries_offset == b->entries_offset;
+               a->next_update_s == b->next_update_s && a->has_entries == b->has_entries &&
+               a->entries_len == b->entries_len && a->entries_offset == b->entries_offset;
 }
 
 static void check_beginnings(struct bytes tbs, const struct crl_info *whole)
@@ -26,7 +27,7 @@ static void check_beginnings(struct bytes tbs, const struct crl_info *whole)
 static bool same_entry(const struct crl_entry *a, const struct crl_entry *b)
 {
         return bytes_equal(a->serial, b->serial) && a->revoked_at_s == b->revoked_at_s && a->reason == b->reason &&
-                a->invalidity_date_s == b->invalidity_date_s;
+               a->invalidity_date_s == b->invalidity_date_s;
 }
 
 static void check_entry(const struct crl_entry *entry)
@@ -50,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (crl_read(der, &tbs, &info, &entries, &signature) != OK)
                 return 0;
-        HOLDS(lies_within(tbs, der) && lies_within(entries, tbs) && lies_within(signature, der) && lies_within(info.issuer, tbs));
+        HOLDS(lies_within(tbs, der) && lies_within(entries, tbs) && lies_within(signature, der) &&
+                lies_within(info.issuer, tbs));
         HOLDS(lies_within(info.idp, tbs) && lies_within(info.number, tbs) && lies_within(info.aki, tbs));
         HOLDS(info.number.len <= CRL_NUMBER_MAX);
         check_beginnings(tbs, &info);

@@ -1,8 +1,9 @@
 /* Fuzz: our OCSP request parser against OpenSSL's.
  *
- *  - What we accept OpenSSL accepts, and reads the same out of it: CertIDs, hashes, serials, nonce. (requestorName and the signature,
- *    which we check for form only, are cut off before.)
- *  - What OpenSSL accepts and writes again as the same octets (so it was DER) we accept, unless one of `reasons` below holds.
+ *  - What we accept OpenSSL accepts, and reads the same out of it: CertIDs, hashes, serials, nonce. (requestorName and the
+ * signature, which we check for form only, are cut off before.)
+ *  - What OpenSSL accepts and writes again as the same octets (so it was DER) we accept, unless one of `reasons` below
+ * holds.
  */
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
@@ -154,8 +155,9 @@ static bool critical_is_odd(X509_EXTENSION *ext)
         unsigned char *der = NULL;
         int len = i2d_X509_EXTENSION(ext, &der);
         struct bytes in = BYTES_NONE, oid, flag;
-        bool odd = der_read_only(bytes_make(der, (size_t)len), DER_SEQUENCE, &in) != OK || der_read(&in, DER_OID, &oid) != OK ||
-                (der_read(&in, DER_BOOLEAN, &flag) == OK && !bytes_equal(flag, BYTES_LIT("\xff")));
+        bool odd = der_read_only(bytes_make(der, (size_t)len), DER_SEQUENCE, &in) != OK ||
+                   der_read(&in, DER_OID, &oid) != OK ||
+                   (der_read(&in, DER_BOOLEAN, &flag) == OK && !bytes_equal(flag, BYTES_LIT("\xff")));
 
         OPENSSL_free(der);
         return odd;
@@ -171,16 +173,16 @@ static bool nonce_is_odd(X509_EXTENSION *ext)
         return odd;
 }
 
-/* RFC 6960 4.1.2, 4.4: of the whole request we know the nonce, acceptable responses and preferred algorithms (.8, which OpenSSL 3.0 has
- * no name for); of one CertID the service locator. We read the value of the first three: where that is not what it should be,
- * OpenSSL does not care. */
+/* RFC 6960 4.1.2, 4.4: of the whole request we know the nonce, acceptable responses and preferred algorithms (.8, which
+ * OpenSSL 3.0 has no name for); of one CertID the service locator. We read the value of the first three: where that is not
+ * what it should be, OpenSSL does not care. */
 static bool extension_is_refused(X509_EXTENSION *ext, bool of_request)
 {
         static const unsigned char preferred[] = "\x2b\x06\x01\x05\x05\x07\x30\x01\x08";
         const ASN1_OBJECT *oid = X509_EXTENSION_get_object(ext);
         int nid = type_of(ext);
-        bool is_preferred =
-                OBJ_length(oid) == sizeof(preferred) - 1 && memcmp(OBJ_get0_data(oid), preferred, sizeof(preferred) - 1) == 0;
+        bool is_preferred = OBJ_length(oid) == sizeof(preferred) - 1 &&
+                            memcmp(OBJ_get0_data(oid), preferred, sizeof(preferred) - 1) == 0;
 
         if (critical_is_odd(ext))
                 return true;
@@ -191,7 +193,7 @@ static bool extension_is_refused(X509_EXTENSION *ext, bool of_request)
         return X509_EXTENSION_get_critical(ext) && !(!of_request && nid == NID_id_pkix_OCSP_serviceLocator);
 }
 
-static bool is_twice(const STACK_OF(X509_EXTENSION) *list, int at)
+static bool is_twice(const STACK_OF(X509_EXTENSION) * list, int at)
 {
         const ASN1_OBJECT *oid = X509_EXTENSION_get_object(sk_X509_EXTENSION_value(list, at));
 
@@ -201,7 +203,7 @@ static bool is_twice(const STACK_OF(X509_EXTENSION) *list, int at)
         return false;
 }
 
-static bool list_is_refused(const STACK_OF(X509_EXTENSION) *list, bool of_request)
+static bool list_is_refused(const STACK_OF(X509_EXTENSION) * list, bool of_request)
 {
         for (int i = 0; i < sk_X509_EXTENSION_num(list); i++)
                 if (extension_is_refused(sk_X509_EXTENSION_value(list, i), of_request) || is_twice(list, i))

@@ -62,7 +62,7 @@ static struct ocsp_template cut(const struct parts *p, struct bytes der)
 static bool spells_out_unspecified(const struct parts *p)
 {
         return p->single.status.cert_status == OCSP_REVOKED && p->single.status.reason == REASON_UNSPECIFIED &&
-                memmem(p->tbs.data, p->tbs.len, "\xa0\x03\x0a\x01\x00", 5);
+               memmem(p->tbs.data, p->tbs.len, "\xa0\x03\x0a\x01\x00", 5);
 }
 
 static void rebuild(const struct parts *p, const struct ocsp_template *t, struct bytes der)

@@ -1,5 +1,5 @@
-/* replay: runs a fuzz target on every file of the folders given as arguments, so that what fuzzing once found is held to in the
- * ordinary test run. An empty folder is a failure: it would test nothing. */
+/* replay: runs a fuzz target on every file of the folders given as arguments, so that what fuzzing once found is held to in
+ * the ordinary test run. An empty folder is a failure: it would test nothing. */
 #include <dirent.h>
 #include <limits.h>
 
@@ -22,7 +22,8 @@ static void close_folder(DIR **dir)
 static int run_file(const char *path)
 {
         _cleanup_(close_file) FILE *file = fopen(path, "re");
-        _cleanup_free_ uint8_t *data = NULL;
+        _cleanup_free_
+        uint8_t *data = NULL;
         long size;
 
         if (!file || fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0)

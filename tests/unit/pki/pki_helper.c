@@ -66,7 +66,8 @@ static void make_ca(enum key_kind kind, struct helper_ca *ca)
 {
         static const char *const extensions[] = {"basicConstraints", "critical,CA:TRUE", "subjectKeyIdentifier", "hash",
                 "authorityKeyIdentifier", "keyid:always", "keyUsage", "critical,keyCertSign,cRLSign,digitalSignature", NULL};
-        _cleanup_free_ uint8_t *memory = NULL;
+        _cleanup_free_
+        uint8_t *memory = NULL;
 
         ca->key = helper_key(kind);
         ca->x509 = helper_issue(ca->key, "Test CA", NULL, extensions);

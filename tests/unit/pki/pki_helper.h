@@ -1,4 +1,5 @@
-/* pki_helper: keys, certificates and signatures made with OpenSSL for the tests of pki, and a repeatable source of random numbers. */
+/* pki_helper: keys, certificates and signatures made with OpenSSL for the tests of pki, and a repeatable source of random
+ * numbers. */
 #pragma once
 
 #include <setjmp.h>
@@ -26,8 +27,8 @@ struct helper_ca {
 };
 const struct helper_ca *helper_ca(enum key_kind kind);
 
-/* A certificate for `key` by `issuer` (NULL: self-signed) with extensions in OpenSSL's configuration syntax, pairs of name and value,
- * NULL-terminated. Dies where OpenSSL does. */
+/* A certificate for `key` by `issuer` (NULL: self-signed) with extensions in OpenSSL's configuration syntax, pairs of name
+ * and value, NULL-terminated. Dies where OpenSSL does. */
 X509 *helper_issue(EVP_PKEY *key, const char *subject, const struct helper_ca *issuer, const char *const *extensions);
 /* Both valid from HELPER_NOW_S - 1 d to + 1000 d. */
 #define HELPER_NOW_S 1790000000LL

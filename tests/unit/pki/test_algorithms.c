@@ -1,13 +1,13 @@
-/* What pki/hash_alg.h, pki/sig_alg.h and pki/ca_key.h promise: identifiers byte for byte those of OpenSSL, digests and signatures that
- * OpenSSL agrees with, and CertIDs equal to those OpenSSL makes. */
+/* What pki/hash_alg.h, pki/sig_alg.h and pki/ca_key.h promise: identifiers byte for byte those of OpenSSL, digests and
+ * signatures that OpenSSL agrees with, and CertIDs equal to those OpenSSL makes. */
 #include "pki_helper.h"
 
 #include <openssl/ocsp.h>
 
 #include "pki/der.h"
 
-static const char *const openssl_names[SIG_N] = {"RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ecdsa-with-SHA256", "ecdsa-with-SHA384",
-        "ecdsa-with-SHA512", "ecdsa-with-SHA256", "ecdsa-with-SHA384", "ecdsa-with-SHA512"};
+static const char *const openssl_names[SIG_N] = {"RSA-SHA256", "RSA-SHA384", "RSA-SHA512", "ecdsa-with-SHA256",
+        "ecdsa-with-SHA384", "ecdsa-with-SHA512", "ecdsa-with-SHA256", "ecdsa-with-SHA384", "ecdsa-with-SHA512"};
 
 static void check_identifier(struct bytes got, const char *name, int parameter)
 {
@@ -82,8 +82,10 @@ static void digests_are_those_of_the_standard(void **state)
         } rows[] = {
                 {HASH_SHA1, "a9993e364706816aba3e25717850c26c9cd0d89d"},
                 {HASH_SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-                {HASH_SHA384, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"},
-                {HASH_SHA512, "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d44"
+                {HASH_SHA384,
+                        "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"},
+                {HASH_SHA512, "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3fee"
+                              "bbd454d44"
                               "23643ce80e2a9ac94fa54ca49f"},
         };
         uint8_t digest[HASH_LEN_MAX];
@@ -135,8 +137,8 @@ static void raw_pairs_and_their_der_are_each_others_inverse(void **state)
 
 static void pairs_out_of_form_are_refused(void **state)
 {
-        static const char *const pairs[] = {"", "30{}", "30{020101}", "30{020101 020101 020101}", "30{020101 020181}", "30{02020001 020101}",
-                "30{020101 020101} 00", "31{020101 020101}",
+        static const char *const pairs[] = {"", "30{}", "30{020101}", "30{020101 020101 020101}", "30{020101 020181}",
+                "30{02020001 020101}", "30{020101 020101} 00", "31{020101 020101}",
                 "30{020101 02{01000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f}}" /* 33 octets */};
         uint8_t raw[SIG_RAW_MAX];
         size_t len;
@@ -180,7 +182,8 @@ static void a_ca_key_matches_its_own_hashes_and_no_others(void **state)
 
         (void)state;
         for (enum hash_alg alg = 0; alg < HASH_N; alg++) {
-                struct bytes name = bytes_make(k->name_hash[alg], hash_alg_len(alg)), key = bytes_make(k->key_hash[alg], hash_alg_len(alg));
+                struct bytes name = bytes_make(k->name_hash[alg], hash_alg_len(alg)),
+                             key = bytes_make(k->key_hash[alg], hash_alg_len(alg));
 
                 assert_true(ca_key_matches(k, alg, name, key));
                 assert_false(ca_key_matches(k, alg, key, name));

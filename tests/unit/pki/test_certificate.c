@@ -1,5 +1,5 @@
-/* What pki/certificate.h promises: each fact read as OpenSSL made it, bundles read one by one, and each refusal of a signer or issuer by
- * its section. */
+/* What pki/certificate.h promises: each fact read as OpenSSL made it, bundles read one by one, and each refusal of a signer
+ * or issuer by its section. */
 #include "pki_helper.h"
 
 #include <stdio.h>
@@ -14,7 +14,8 @@
 
 static struct certificate issue(const struct helper_ca *issuer, enum key_kind kind, const char *const *extensions)
 {
-        _cleanup_free_ uint8_t *memory = NULL;
+        _cleanup_free_
+        uint8_t *memory = NULL;
         EVP_PKEY *key = helper_key(kind);
         X509 *x = helper_issue(key, "Test signer", issuer, extensions);
         struct certificate c;
@@ -49,10 +50,14 @@ static void signers_are_refused_with_the_reason(void **state)
                 {{KU_SIGN, EKU_OCSP, NULL}, NULL, "nocheck"},
                 {{EKU_OCSP, NOCHECK, NULL}, NULL, "keyUsage is missing"},
                 {{"keyUsage", "digitalSignature", EKU_OCSP, NOCHECK, NULL}, NULL, "not critical"},
-                {{"keyUsage", "critical,digitalSignature,keyEncipherment", EKU_OCSP, NOCHECK, NULL}, NULL, "not only digitalSignature"},
-                {{"keyUsage", "critical,digitalSignature,cRLSign", EKU_OCSP, NOCHECK, NULL}, NULL, "not only digitalSignature"},
-                {{"keyUsage", "critical,nonRepudiation", EKU_OCSP, NOCHECK, NULL}, "lacks digitalSignature", "lacks digitalSignature"},
-                {{KU_SIGN, EKU_OCSP, NOCHECK, "crlDistributionPoints", "URI:http://x/", NULL}, NULL, "cRLDistributionPoints"},
+                {{"keyUsage", "critical,digitalSignature,keyEncipherment", EKU_OCSP, NOCHECK, NULL}, NULL,
+                        "not only digitalSignature"},
+                {{"keyUsage", "critical,digitalSignature,cRLSign", EKU_OCSP, NOCHECK, NULL}, NULL,
+                        "not only digitalSignature"},
+                {{"keyUsage", "critical,nonRepudiation", EKU_OCSP, NOCHECK, NULL}, "lacks digitalSignature",
+                        "lacks digitalSignature"},
+                {{KU_SIGN, EKU_OCSP, NOCHECK, "crlDistributionPoints", "URI:http://x/", NULL}, NULL,
+                        "cRLDistributionPoints"},
                 {{KU_SIGN, EKU_OCSP, NOCHECK, "subjectAltName", "DNS:x", NULL}, NULL, "subjectAltName"},
                 {{CA_EXTENSIONS, KU_SIGN, EKU_OCSP, NOCHECK, NULL}, "CA certificate", "CA certificate"},
                 {{KU_SIGN, EKU_OCSP, NOCHECK, POISON, NULL}, "precertificate", "precertificate"},
@@ -109,7 +114,8 @@ static void issuers_are_refused_with_the_reason(void **state)
 static void check_key(EVP_PKEY *key, bool supported, unsigned bits)
 {
         static const char *const none[] = {NULL};
-        _cleanup_free_ uint8_t *memory = NULL;
+        _cleanup_free_
+        uint8_t *memory = NULL;
         _cleanup_(certificate_done) struct certificate c;
         X509 *x = helper_issue(key, "x", helper_ca(KEY_P256), none);
 
@@ -157,7 +163,8 @@ static void the_parts_are_the_certificates_own_bytes(void **state)
         assert_int_equal(ca->cert.ski.len, 20);
         assert_int_equal(ca->cert.not_before, HELPER_NOW_S - 86400);
         assert_true(ca->cert.is_ca && ca->cert.ku_cert_sign && ca->cert.ku_crl_sign && ca->cert.ku_digital_signature);
-        assert_false(ca->cert.ku_others || ca->cert.has_eku || ca->cert.has_san || ca->cert.has_cdp || ca->cert.is_precertificate);
+        assert_false(ca->cert.ku_others || ca->cert.has_eku || ca->cert.has_san || ca->cert.has_cdp ||
+                     ca->cert.is_precertificate);
         OPENSSL_free(spki);
 }
 
@@ -199,7 +206,8 @@ static void bundles_are_read_certificate_by_certificate(void **state)
 {
         _cleanup_(certificate_done) struct certificate first = {0}, second = {0};
         size_t len;
-        _cleanup_free_ char *text = bundle(&len);
+        _cleanup_free_
+        char *text = bundle(&len);
         struct certificate third;
         struct bytes in = bytes_make(text, len);
 
@@ -232,7 +240,8 @@ static void files_in_either_form_are_read(void **state)
         char path[] = "/tmp/test_certificate.XXXXXX";
         int fd = mkstemp(path);
         size_t len;
-        _cleanup_free_ char *text = bundle(&len);
+        _cleanup_free_
+        char *text = bundle(&len);
         _cleanup_(certificate_done) struct certificate pem = {0}, der = {0};
         struct certificate none;
 

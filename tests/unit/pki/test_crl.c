@@ -1,5 +1,5 @@
-/* What pki/crl.h promises: OpenSSL takes and verifies every CRL that is built, the lengths of the two passes agree, what is built
- * reads back, whole and in pieces of any size, and what a relying party must not be told is refused. */
+/* What pki/crl.h promises: OpenSSL takes and verifies every CRL that is built, the lengths of the two passes agree, what is
+ * built reads back, whole and in pieces of any size, and what a relying party must not be told is refused. */
 #include "pki_helper.h"
 
 #include <openssl/x509v3.h>
@@ -10,8 +10,9 @@
 #define URL BYTES_LIT("http://crl.example.test/7.crl")
 #define DELTA_URL BYTES_LIT("http://crl.example.test/delta.crl")
 
-static const enum reason reasons[] = {REASON_UNSPECIFIED, REASON_KEY_COMPROMISE, REASON_AFFILIATION_CHANGED, REASON_SUPERSEDED,
-        REASON_CESSATION_OF_OPERATION, REASON_CERTIFICATE_HOLD, REASON_REMOVE_FROM_CRL, REASON_PRIVILEGE_WITHDRAWN};
+static const enum reason reasons[] = {REASON_UNSPECIFIED, REASON_KEY_COMPROMISE, REASON_AFFILIATION_CHANGED,
+        REASON_SUPERSEDED, REASON_CESSATION_OF_OPERATION, REASON_CERTIFICATE_HOLD, REASON_REMOVE_FROM_CRL,
+        REASON_PRIVILEGE_WITHDRAWN};
 
 struct made_crl {
         struct crl_params params;
@@ -57,8 +58,12 @@ static void add_entries(struct made_crl *m, unsigned n)
 
 static struct crl_params params_of(const struct helper_ca *ca, enum sig_alg alg)
 {
-        return (struct crl_params){.sig_alg = alg, .issuer = ca->cert.subject, .aki = ca->cert.ski, .this_update_s = HELPER_NOW_S,
-                .next_update_s = HELPER_NOW_S + 7 * 86400, .number = helper_random() >> helper_random_below(64)};
+        return (struct crl_params){.sig_alg = alg,
+                .issuer = ca->cert.subject,
+                .aki = ca->cert.ski,
+                .this_update_s = HELPER_NOW_S,
+                .next_update_s = HELPER_NOW_S + 7 * 86400,
+                .number = helper_random() >> helper_random_below(64)};
 }
 
 /* m->params and m->entries are there. */
@@ -163,7 +168,9 @@ static void openssl_finds_each_entry_as_it_was_put(void **state)
 {
         _cleanup_(crl_done) struct made_crl m = {0};
         const struct helper_ca *ca = helper_ca(KEY_P256);
-        struct crl_entry e = {.serial = helper_hex("00ff01"), .revoked_at_s = 2524608000, .reason = REASON_KEY_COMPROMISE,
+        struct crl_entry e = {.serial = helper_hex("00ff01"),
+                .revoked_at_s = 2524608000,
+                .reason = REASON_KEY_COMPROMISE,
                 .invalidity_date_s = 1700000000};
         const unsigned char *at;
         X509_CRL *crl;
@@ -266,7 +273,8 @@ static void a_head_in_pieces_asks_for_more_until_it_is_whole(void **state)
 static void an_entry_in_pieces_asks_for_more_until_it_is_whole(void **state)
 {
         _cleanup_(builder_done) struct builder b = {0};
-        struct crl_entry e = {.serial = helper_hex("0a0b0c"), .revoked_at_s = HELPER_NOW_S, .reason = REASON_SUPERSEDED}, read;
+        struct crl_entry e = {.serial = helper_hex("0a0b0c"), .revoked_at_s = HELPER_NOW_S, .reason = REASON_SUPERSEDED},
+                         read;
 
         (void)state;
         crl_put_entry(&b, &e);
@@ -301,11 +309,13 @@ static void entries_with_wrong_or_foreign_meaning_are_refused(void **state)
                 {"reason 11", "30{" SERIAL WHEN "30{" REASON("0b") "}}", ERR_INVALID},
                 {"two reasons (RFC 5280 4.2)", "30{" SERIAL WHEN "30{" REASON("01") REASON("01") "}}", ERR_INVALID},
                 {"invalidityDate", "30{" SERIAL WHEN "30{30{06{551d18} 04{18{32303236303932313139313332305a}}}}}", OK},
-                {"invalidityDate in UTCTime (RFC 5280 5.3.2)", "30{" SERIAL WHEN "30{30{06{551d18} 04{" WHEN "}}}}", ERR_INVALID},
+                {"invalidityDate in UTCTime (RFC 5280 5.3.2)", "30{" SERIAL WHEN "30{30{06{551d18} 04{" WHEN "}}}}",
+                        ERR_INVALID},
                 {"empty extensions", "30{" SERIAL WHEN "30{}}", ERR_INVALID},
                 {"unknown, not critical", "30{" SERIAL WHEN "30{" OTHER "}}", OK},
                 {"unknown and critical (RFC 5280 5.3)", "30{" SERIAL WHEN "30{" OTHER_CRITICAL "}}", ERR_UNSUPPORTED},
-                {"certificateIssuer (RFC 5280 5.3.3)", "30{" SERIAL WHEN "30{30{06{551d1d} 0101ff 04{30{}}}}}", ERR_UNSUPPORTED},
+                {"certificateIssuer (RFC 5280 5.3.3)", "30{" SERIAL WHEN "30{30{06{551d1d} 0101ff 04{30{}}}}}",
+                        ERR_UNSUPPORTED},
                 {"critical FALSE, spelt out (X.690 11.5)", "30{" SERIAL WHEN "30{30{06{551d7f} 010100 04{}}}}", ERR_INVALID},
                 {"serial not minimal (X.690 8.3.2)", "30{02{0001}" WHEN "}", ERR_INVALID},
                 {"no time", "30{" SERIAL "}", ERR_INVALID},
@@ -388,7 +398,8 @@ static void tails_with_wrong_or_foreign_meaning_are_refused(void **state)
                 {"two numbers (RFC 5280 4.2)", TAIL(NUMBER NUMBER), ERR_INVALID},
                 {"a negative number (RFC 5280 5.2.3)", TAIL(NUMBER_OF("85")), ERR_INVALID},
                 {"a number of 20 octets (RFC 5280 5.2.3)", TAIL(NUMBER_OF("0102030405060708090a0b0c0d0e0f1011121314")), OK},
-                {"a number of 21 octets (RFC 5280 5.2.3)", TAIL(NUMBER_OF("0102030405060708090a0b0c0d0e0f101112131415")), ERR_INVALID},
+                {"a number of 21 octets (RFC 5280 5.2.3)", TAIL(NUMBER_OF("0102030405060708090a0b0c0d0e0f101112131415")),
+                        ERR_INVALID},
                 {"unknown, not critical", TAIL(OTHER), OK},
                 {"unknown and critical (RFC 5280 5.2)", TAIL(OTHER_CRITICAL), ERR_UNSUPPORTED},
                 {"onlyContainsUserCerts", TAIL(IDP("81{ff}")), OK},

@@ -106,7 +106,8 @@ static void a_builder_too_short_fails_and_stays_within_its_memory(void **state)
 
 static void unsigned_integers_read_back(void **state)
 {
-        static const uint64_t values[] = {0, 1, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffffffff, INT64_MAX, 1ULL << 63, UINT64_MAX};
+        static const uint64_t values[] = {
+                0, 1, 127, 128, 255, 256, 0x7fff, 0x8000, 0xffffffff, INT64_MAX, 1ULL << 63, UINT64_MAX};
         uint64_t value;
 
         (void)state;
@@ -177,8 +178,9 @@ static void times_read_back_in_the_form_of_their_year(void **state)
         static const struct {
                 int64_t time_s;
                 uint8_t tag;
-        } rows[] = {{0, DER_UTC_TIME}, {951782400, DER_UTC_TIME}, {2524607999, DER_UTC_TIME}, {2524608000, DER_GENERALIZED_TIME},
-                {253402300799, DER_GENERALIZED_TIME}, {-631152000, DER_UTC_TIME}, {-631152001, DER_GENERALIZED_TIME}};
+        } rows[] = {{0, DER_UTC_TIME}, {951782400, DER_UTC_TIME}, {2524607999, DER_UTC_TIME},
+                {2524608000, DER_GENERALIZED_TIME}, {253402300799, DER_GENERALIZED_TIME}, {-631152000, DER_UTC_TIME},
+                {-631152001, DER_GENERALIZED_TIME}};
 
         (void)state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -202,8 +204,8 @@ static void times_read_back_in_the_form_of_their_year(void **state)
 
 static void times_out_of_form_are_refused(void **state)
 {
-        static const char *const texts[] = {"20260921191320.5Z", "202609211913Z", "20260921191320+0000", "20260921191320", "20261321191320Z",
-                "20260230191320Z", "20260921241320Z", "2026092119132 Z", "2026092a191320Z", ""};
+        static const char *const texts[] = {"20260921191320.5Z", "202609211913Z", "20260921191320+0000", "20260921191320",
+                "20261321191320Z", "20260230191320Z", "20260921241320Z", "2026092119132 Z", "2026092a191320Z", ""};
         struct bytes in;
         int64_t time_s;
 

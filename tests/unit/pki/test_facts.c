@@ -13,14 +13,37 @@ static void serials_are_read_as_people_write_them(void **state)
                 const char *text, *hex;
                 enum err want;
         } rows[] = {
-                {"01", "01", OK}, {"1", "01", OK}, {"0", "00", OK}, {"000000", "00", OK}, {"0x1f", "1f", OK}, {"0X1F", "1f", OK},
-                {"abc", "0abc", OK}, {"ABC", "0abc", OK}, {"80", "0080", OK}, {"0080", "0080", OK}, {"ff", "00ff", OK},
-                {"8", "08", OK}, {"0f:a0:01", "0fa001", OK}, {"80:00", "008000", OK}, {"00:80:00", "008000", OK},
-                {TWENTY, TWENTY, OK}, {"0000000000" TWENTY, TWENTY, OK},
-                {"ff02030405060708090A0B0C0D0E0F1011121314", "", ERR_RANGE}, {"1" TWENTY, "", ERR_RANGE},
-                {"", "", ERR_INVALID}, {"0x", "", ERR_INVALID}, {"xyz", "", ERR_INVALID}, {"-1", "", ERR_INVALID}, {" 1", "", ERR_INVALID},
-                {"0f:a", "", ERR_INVALID}, {"0f:", "", ERR_INVALID}, {":0f", "", ERR_INVALID}, {"0f::0a", "", ERR_INVALID},
-                {"0f0:a1", "", ERR_INVALID}, {":", "", ERR_INVALID}, {"1\n", "", ERR_INVALID},
+                {"01", "01", OK},
+                {"1", "01", OK},
+                {"0", "00", OK},
+                {"000000", "00", OK},
+                {"0x1f", "1f", OK},
+                {"0X1F", "1f", OK},
+                {"abc", "0abc", OK},
+                {"ABC", "0abc", OK},
+                {"80", "0080", OK},
+                {"0080", "0080", OK},
+                {"ff", "00ff", OK},
+                {"8", "08", OK},
+                {"0f:a0:01", "0fa001", OK},
+                {"80:00", "008000", OK},
+                {"00:80:00", "008000", OK},
+                {TWENTY, TWENTY, OK},
+                {"0000000000" TWENTY, TWENTY, OK},
+                {"ff02030405060708090A0B0C0D0E0F1011121314", "", ERR_RANGE},
+                {"1" TWENTY, "", ERR_RANGE},
+                {"", "", ERR_INVALID},
+                {"0x", "", ERR_INVALID},
+                {"xyz", "", ERR_INVALID},
+                {"-1", "", ERR_INVALID},
+                {" 1", "", ERR_INVALID},
+                {"0f:a", "", ERR_INVALID},
+                {"0f:", "", ERR_INVALID},
+                {":0f", "", ERR_INVALID},
+                {"0f::0a", "", ERR_INVALID},
+                {"0f0:a1", "", ERR_INVALID},
+                {":", "", ERR_INVALID},
+                {"1\n", "", ERR_INVALID},
         };
 
         (void)state;
@@ -40,7 +63,8 @@ static void serials_of_der_are_minimal_and_not_negative(void **state)
                 const char *hex;
                 enum err want;
         } rows[] = {{"", ERR_INVALID}, {"00", OK}, {"7f", OK}, {"80", ERR_INVALID}, {"0080", OK}, {"007f", ERR_INVALID},
-                {"ffff", ERR_INVALID}, {TWENTY, OK}, {"01" TWENTY, ERR_RANGE}, {"00ff02030405060708090A0B0C0D0E0F1011121314", ERR_RANGE}};
+                {"ffff", ERR_INVALID}, {TWENTY, OK}, {"01" TWENTY, ERR_RANGE},
+                {"00ff02030405060708090A0B0C0D0E0F1011121314", ERR_RANGE}};
 
         (void)state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -80,10 +104,11 @@ static void reasons_are_read_by_name_in_any_dress_and_by_number(void **state)
                 enum err want;
                 enum reason reason;
         } rows[] = {{"keyCompromise", OK, REASON_KEY_COMPROMISE}, {"key-compromise", OK, REASON_KEY_COMPROMISE},
-                {"KEY_COMPROMISE", OK, REASON_KEY_COMPROMISE}, {"CACompromise", OK, REASON_CA_COMPROMISE}, {"0", OK, REASON_UNSPECIFIED},
-                {"1", OK, REASON_KEY_COMPROMISE}, {"10", OK, REASON_AA_COMPROMISE}, {"7", ERR_INVALID, 0}, {"11", ERR_INVALID, 0},
-                {"1x", ERR_INVALID, 0}, {"001", ERR_INVALID, 0}, {"", ERR_INVALID, 0}, {"-", ERR_INVALID, 0}, {"key", ERR_INVALID, 0},
-                {"keyCompromised", ERR_INVALID, 0}, {"removeFromCRL", OK, REASON_REMOVE_FROM_CRL}};
+                {"KEY_COMPROMISE", OK, REASON_KEY_COMPROMISE}, {"CACompromise", OK, REASON_CA_COMPROMISE},
+                {"0", OK, REASON_UNSPECIFIED}, {"1", OK, REASON_KEY_COMPROMISE}, {"10", OK, REASON_AA_COMPROMISE},
+                {"7", ERR_INVALID, 0}, {"11", ERR_INVALID, 0}, {"1x", ERR_INVALID, 0}, {"001", ERR_INVALID, 0},
+                {"", ERR_INVALID, 0}, {"-", ERR_INVALID, 0}, {"key", ERR_INVALID, 0}, {"keyCompromised", ERR_INVALID, 0},
+                {"removeFromCRL", OK, REASON_REMOVE_FROM_CRL}};
 
         (void)state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -150,7 +175,8 @@ static void certinfo_skips_what_a_later_version_added_and_refuses_the_rest(void 
                 {"tags descending", "06 0001 41  05 0001 41", ERR_INVALID},
                 {"one tag twice", "05 0001 41  05 0001 41", ERR_INVALID},
                 {"tag 0", "00 0001 41", ERR_INVALID},
-                {"a digest of 31 octets", "01 001f 00000000000000000000000000000000000000000000000000000000000000", ERR_INVALID},
+                {"a digest of 31 octets", "01 001f 00000000000000000000000000000000000000000000000000000000000000",
+                        ERR_INVALID},
                 {"a time of 4 octets", "03 0004 00000000", ERR_INVALID},
                 {"an empty field", "05 0000", ERR_INVALID},
                 {"cut off", "05 0002 41", ERR_INVALID},

@@ -1,5 +1,5 @@
-/* What pki/ocsp_request.h promises, one row a refusal, with the section it comes from. tests/fuzz/ holds the same parser against
- * OpenSSL's on the requests of real clients. */
+/* What pki/ocsp_request.h promises, one row a refusal, with the section it comes from. tests/fuzz/ holds the same parser
+ * against OpenSSL's on the requests of real clients. */
 #include "pki_helper.h"
 
 #include <stdio.h>
@@ -99,10 +99,12 @@ static void cert_ids_out_of_form_are_malformed(void **state)
                 {"a known digest with other parameters", LIST_OF(ID(OID_SHA1 ONE, HASHES ONE)), "", ERR_INVALID},
                 {"two parameters", LIST_OF(ID(OID_SHA1 NULL_ NULL_, HASHES ONE)), "", ERR_INVALID},
                 {"an unknown digest with two parameters", LIST_OF(ID(OID_MD5 NULL_ NULL_, HASHES ONE)), "", ERR_INVALID},
-                {"serial of two octets for one (X.690 8.3.2)", LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{0001}")), "", ERR_INVALID},
+                {"serial of two octets for one (X.690 8.3.2)", LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{0001}")), "",
+                        ERR_INVALID},
                 {"serial without octets", LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{}")), "", ERR_INVALID},
                 {"a negative serial is well-formed", LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{ff}")), "", OK},
-                {"a serial of 40 octets is well-formed", LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{" H20 H20 "}")), "", ERR_INVALID},
+                {"a serial of 40 octets is well-formed", LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{" H20 H20 "}")), "",
+                        ERR_INVALID},
                 {"the same, minimal", LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{7f" H20 H20 "}")), "", OK},
                 {"one hash only", LIST_OF(ID(OID_SHA1 NULL_, "04{" H20 "}" ONE)), "", ERR_INVALID},
                 {"an element after the serial", LIST_OF(ID(OID_SHA1 NULL_, HASHES ONE NULL_)), "", ERR_INVALID},
@@ -120,8 +122,14 @@ static void extensions_are_held_to_their_sections(void **state)
         static const struct row rows[] = {
                 {"unknown, not critical (RFC 6960 4.1.2, req 1.15)", WITH(OTHER), "", OK},
                 {"unknown, critical (RFC 6960 4.1.2, req 1.15)", WITH(OTHER_CRITICAL), "", ERR_INVALID},
-                {"critical FALSE, spelt out (X.690 11.5)", WITH(EXT(OID_OTHER "010100" "04{}")), "", ERR_INVALID},
-                {"critical 01 (X.690 11.1)", WITH(EXT(OID_PKIX("02") "010101" "04{040101}")), "", ERR_INVALID},
+                {"critical FALSE, spelt out (X.690 11.5)",
+                        WITH(EXT(OID_OTHER "010100"
+                                           "04{}")),
+                        "", ERR_INVALID},
+                {"critical 01 (X.690 11.1)",
+                        WITH(EXT(OID_PKIX("02") "010101"
+                                                "04{040101}")),
+                        "", ERR_INVALID},
                 {"an element after the value", WITH(EXT(OID_OTHER "04{}" NULL_)), "", ERR_INVALID},
                 {"no value", WITH(EXT(OID_OTHER)), "", ERR_INVALID},
                 {"one OID twice (RFC 5280 4.2)", WITH(OTHER OTHER), "", ERR_INVALID},
@@ -131,15 +139,17 @@ static void extensions_are_held_to_their_sections(void **state)
                 {"nonce without its own tag", WITH(EXT(OID_PKIX("02") "04{" LONG_16 "}")), "", ERR_INVALID},
                 {"an element after the nonce", WITH(EXT(OID_PKIX("02") "04{ 040101" NULL_ "}")), "", ERR_INVALID},
                 {"two nonces", WITH(NONCE_OF("01") NONCE_OF("02")), "", ERR_INVALID},
-                {"acceptable responses (RFC 6960 4.4.3, req 1.14)", WITH(EXT(OID_PKIX("04") "04{30{" OID_PKIX("01") "}}")), "", OK},
+                {"acceptable responses (RFC 6960 4.4.3, req 1.14)", WITH(EXT(OID_PKIX("04") "04{30{" OID_PKIX("01") "}}")),
+                        "", OK},
                 {"others than basic (req 1.14)", WITH(EXT(OID_PKIX("04") "04{30{" OID_OTHER "}}")), "", OK},
                 {"acceptable responses that are none", WITH(EXT(OID_PKIX("04") "04{" NULL_ "}")), "", ERR_INVALID},
-                {"preferred algorithms that are none (RFC 6960 4.4.7.1)", WITH(EXT(OID_PKIX("08") "04{30{" NULL_ "}}")), "", ERR_INVALID},
+                {"preferred algorithms that are none (RFC 6960 4.4.7.1)", WITH(EXT(OID_PKIX("08") "04{30{" NULL_ "}}")), "",
+                        ERR_INVALID},
                 {"service locator (RFC 6960 4.4.6, req 1.14)", OF_ONE(EXT(OID_PKIX("07") "04{}")), "", OK},
                 {"service locator, critical", OF_ONE(EXT(OID_PKIX("07") CRITICAL "04{}")), "", OK},
                 {"unknown, critical, of one CertID", OF_ONE(OTHER_CRITICAL), "", ERR_INVALID},
-                {"a nonce of one CertID, critical, where it means nothing", OF_ONE(EXT(OID_PKIX("02") CRITICAL "04{040101}")), "",
-                        ERR_INVALID},
+                {"a nonce of one CertID, critical, where it means nothing",
+                        OF_ONE(EXT(OID_PKIX("02") CRITICAL "04{040101}")), "", ERR_INVALID},
         };
 
         (void)state;

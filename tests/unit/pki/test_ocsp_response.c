@@ -1,5 +1,5 @@
-/* What pki/ocsp_response.h promises: the bytes to sign and the rebuilt response are the same bytes, OpenSSL takes them, lengths are
- * exact, and what is read back is what went in. */
+/* What pki/ocsp_response.h promises: the bytes to sign and the rebuilt response are the same bytes, OpenSSL takes them,
+ * lengths are exact, and what is read back is what went in. */
 #include "pki_helper.h"
 
 #include <openssl/ocsp.h>
@@ -8,8 +8,9 @@
 #include "pki/ocsp_request.h"
 #include "pki/ocsp_response.h"
 
-static const enum reason reasons[] = {REASON_UNSPECIFIED, REASON_KEY_COMPROMISE, REASON_CA_COMPROMISE, REASON_AFFILIATION_CHANGED,
-        REASON_SUPERSEDED, REASON_CESSATION_OF_OPERATION, REASON_CERTIFICATE_HOLD, REASON_PRIVILEGE_WITHDRAWN, REASON_AA_COMPROMISE};
+static const enum reason reasons[] = {REASON_UNSPECIFIED, REASON_KEY_COMPROMISE, REASON_CA_COMPROMISE,
+        REASON_AFFILIATION_CHANGED, REASON_SUPERSEDED, REASON_CESSATION_OF_OPERATION, REASON_CERTIFICATE_HOLD,
+        REASON_PRIVILEGE_WITHDRAWN, REASON_AA_COMPROMISE};
 
 /* A template and the memory of its pieces. */
 struct made_template {
@@ -50,8 +51,8 @@ static void template_make(struct made_template *m, enum sig_alg alg, enum hash_a
                 nonce_bytes = bytes_make(nonce, 1 + helper_random_below(OCSP_NONCE_MAX));
         }
         ocsp_template_put_extensions(&m->extensions, nonce_bytes, variant & 8);
-        m->t = (struct ocsp_template){alg, builder_bytes(&m->responder), builder_bytes(&m->cert_id), builder_bytes(&m->times),
-                builder_bytes(&m->extensions), builder_bytes(&m->certs)};
+        m->t = (struct ocsp_template){alg, builder_bytes(&m->responder), builder_bytes(&m->cert_id),
+                builder_bytes(&m->times), builder_bytes(&m->extensions), builder_bytes(&m->certs)};
 }
 
 static struct ocsp_status random_status(void)
@@ -88,7 +89,8 @@ static struct bytes tbs_of(struct bytes whole, enum sig_alg *ret_alg, struct byt
 static void check_one(const struct ocsp_template *t)
 {
         uint8_t serial_memory[20], raw_memory[SIG_RAW_MAX], tbs_memory[8192], whole_memory[8192], back[SIG_RAW_MAX];
-        struct bytes serial = helper_random_serial(serial_memory), raw = random_signature(t->sig_alg, raw_memory), signature, tbs;
+        struct bytes serial = helper_random_serial(serial_memory), raw = random_signature(t->sig_alg, raw_memory), signature,
+                     tbs;
         struct ocsp_status status = random_status();
         size_t tbs_len, whole_len, back_len;
         enum sig_alg alg;
@@ -111,7 +113,8 @@ static void rebuilt_responses_hold_the_very_bytes_that_were_signed(void **state)
         for (unsigned i = 0; i < 1000; i++) {
                 _cleanup_(template_done) struct made_template m;
 
-                template_make(&m, (enum sig_alg)(i % SIG_N), (enum hash_alg)(i / 3 % HASH_N), (unsigned)helper_random_below(16));
+                template_make(
+                        &m, (enum sig_alg)(i % SIG_N), (enum hash_alg)(i / 3 % HASH_N), (unsigned)helper_random_below(16));
                 for (unsigned j = 0; j < 10; j++)
                         check_one(&m.t);
         }
@@ -172,9 +175,11 @@ static OCSP_CERTID *openssl_cert_id(struct bytes head, struct bytes serial)
         return id;
 }
 
-static void check_status(OCSP_BASICRESP *basic, const struct made_template *m, struct bytes serial, const struct ocsp_status *want)
+static void check_status(
+        OCSP_BASICRESP *basic, const struct made_template *m, struct bytes serial, const struct ocsp_status *want)
 {
-        static const int status_of[] = {[OCSP_GOOD] = V_OCSP_CERTSTATUS_GOOD, [OCSP_REVOKED] = V_OCSP_CERTSTATUS_REVOKED,
+        static const int status_of[] = {[OCSP_GOOD] = V_OCSP_CERTSTATUS_GOOD,
+                [OCSP_REVOKED] = V_OCSP_CERTSTATUS_REVOKED,
                 [OCSP_UNKNOWN] = V_OCSP_CERTSTATUS_UNKNOWN};
         OCSP_CERTID *id = openssl_cert_id(m->t.cert_id, serial);
         ASN1_GENERALIZEDTIME *revoked_at, *this_update, *next_update;
@@ -323,8 +328,10 @@ static void bad_serials_and_signatures_make_no_response(void **state)
                 assert_int_equal(ocsp_response_tbs(&m.t, serial, &good, out, &len), is_zero ? OK : ERR_INVALID);
         }
         len = 77;
-        assert_int_equal(ocsp_response_rebuild(&m.t, helper_hex("01"), &good, bytes_make(zeroes, 63), out, &len), ERR_INVALID);
-        assert_int_equal(ocsp_response_rebuild(&m.t, helper_hex("01"), &good, bytes_make(zeroes, 96), out, &len), ERR_INVALID);
+        assert_int_equal(
+                ocsp_response_rebuild(&m.t, helper_hex("01"), &good, bytes_make(zeroes, 63), out, &len), ERR_INVALID);
+        assert_int_equal(
+                ocsp_response_rebuild(&m.t, helper_hex("01"), &good, bytes_make(zeroes, 96), out, &len), ERR_INVALID);
         assert_int_equal(len, 77);
         ocsp_response_put(&b, &m.t, BYTES_LIT("\x30\x00"), bytes_make(zeroes, 65));
         assert_true(builder_failed(&b));
@@ -336,8 +343,8 @@ static void errors_are_five_octets(void **state)
         static const struct {
                 enum ocsp_response_status status;
                 const char *hex;
-        } rows[] = {{OCSP_MALFORMED_REQUEST, "30030a0101"}, {OCSP_INTERNAL_ERROR, "30030a0102"}, {OCSP_TRY_LATER, "30030a0103"},
-                {OCSP_SIG_REQUIRED, "30030a0105"}, {OCSP_UNAUTHORIZED, "30030a0106"},
+        } rows[] = {{OCSP_MALFORMED_REQUEST, "30030a0101"}, {OCSP_INTERNAL_ERROR, "30030a0102"},
+                {OCSP_TRY_LATER, "30030a0103"}, {OCSP_SIG_REQUIRED, "30030a0105"}, {OCSP_UNAUTHORIZED, "30030a0106"},
                 {OCSP_SUCCESSFUL, "30030a0102"} /* there is no bare success */};
 
         (void)state;
@@ -394,7 +401,8 @@ static void singles_not_of_our_kind_are_refused(void **state)
                 {"reason 7 (RFC 5280 5.3.1)", "a1{" PRODUCED "a0{0a0107}}", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
                 {"reason 11", "a1{" PRODUCED "a0{0a010b}}", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
                 {"reason 9", "a1{" PRODUCED "a0{0a0109}}", THIS_UPDATE NEXT_UPDATE, OK},
-                {"UTCTime (RFC 6960 4.2.2.1, req 2.12)", GOOD_STATUS, "17{3236303932313139313332305a}" NEXT_UPDATE, ERR_INVALID},
+                {"UTCTime (RFC 6960 4.2.2.1, req 2.12)", GOOD_STATUS, "17{3236303932313139313332305a}" NEXT_UPDATE,
+                        ERR_INVALID},
                 {"singleExtensions (req 2.10)", GOOD_STATUS, THIS_UPDATE NEXT_UPDATE "a1023000", ERR_UNSUPPORTED},
                 {"something trails", GOOD_STATUS, THIS_UPDATE NEXT_UPDATE "0500", ERR_INVALID},
                 {"status [3]", "8300", THIS_UPDATE NEXT_UPDATE, ERR_INVALID},
@@ -431,7 +439,8 @@ static void response_data_not_of_our_kind_is_refused(void **state)
                 {"as it should be", RESPONDER PRODUCED, "30020500", "", OK},
                 {"explicit version v1 (X.690 11.5)", "a0{020100}" RESPONDER PRODUCED, "30020500", "", ERR_INVALID},
                 {"no responses", RESPONDER PRODUCED, "3000", "", ERR_INVALID},
-                {"a key hash of 19 octets", "a2{04{000102030405060708090a0b0c0d0e0f101112}}" PRODUCED, "30020500", "", ERR_INVALID},
+                {"a key hash of 19 octets", "a2{04{000102030405060708090a0b0c0d0e0f101112}}" PRODUCED, "30020500", "",
+                        ERR_INVALID},
                 {"a name that is none", "a1{0500}" PRODUCED, "30020500", "", ERR_INVALID},
                 {"empty extensions", RESPONDER PRODUCED, "30020500", "a1023000", ERR_INVALID},
                 {"extensions [0]", RESPONDER PRODUCED, "30020500", "a0023000", ERR_INVALID},
@@ -459,11 +468,13 @@ static void truncated_responses_are_refused_at_every_length(void **state)
         (void)state;
         template_make(&m, SIG_P256_SHA256, HASH_SHA1, 2);
         assert_int_equal(
-                ocsp_response_rebuild(&m.t, helper_hex("1234"), &good, random_signature(SIG_P256_SHA256, raw), whole, &len), OK);
+                ocsp_response_rebuild(&m.t, helper_hex("1234"), &good, random_signature(SIG_P256_SHA256, raw), whole, &len),
+                OK);
         for (size_t n = 0; n < len; n++)
                 assert_int_equal(ocsp_response_read(bytes_make(whole, n), &tbs, &alg, &signature, &certs), ERR_INVALID);
         assert_int_equal(ocsp_response_read(bytes_make(whole, len), &tbs, &alg, &signature, &certs), OK);
-        assert_int_equal(ocsp_response_read(ocsp_response_error(OCSP_TRY_LATER), &tbs, &alg, &signature, &certs), ERR_INVALID);
+        assert_int_equal(
+                ocsp_response_read(ocsp_response_error(OCSP_TRY_LATER), &tbs, &alg, &signature, &certs), ERR_INVALID);
 }
 
 int main(void)

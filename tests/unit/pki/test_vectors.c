@@ -1,5 +1,5 @@
-/* Today's code makes yesterday's bytes: the inputs and outputs in tests/vectors/, which are never made anew. A window stored by an
- * older program must be rebuilt to what was signed then. The folder is the first argument. */
+/* Today's code makes yesterday's bytes: the inputs and outputs in tests/vectors/, which are never made anew. A window stored
+ * by an older program must be rebuilt to what was signed then. The folder is the first argument. */
 #include "pki_helper.h"
 
 #include <stdio.h>
@@ -83,9 +83,11 @@ static unsigned each_line(const char *name, unsigned n_fields, void (*check)(str
 
 static void check_ocsp(struct line *l)
 {
-        struct ocsp_template t = {alg_named(l->fields[0]), hex_field(l, 1), hex_field(l, 2), hex_field(l, 3), hex_field(l, 4), hex_field(l, 5)};
+        struct ocsp_template t = {alg_named(l->fields[0]), hex_field(l, 1), hex_field(l, 2), hex_field(l, 3),
+                hex_field(l, 4), hex_field(l, 5)};
         struct bytes serial = hex_field(l, 6), raw = hex_field(l, 10);
-        struct ocsp_status status = {(enum ocsp_cert_status)atoi(l->fields[7]), (enum reason)atoi(l->fields[8]), atoll(l->fields[9])};
+        struct ocsp_status status = {
+                (enum ocsp_cert_status)atoi(l->fields[7]), (enum reason)atoi(l->fields[8]), atoll(l->fields[9])};
         uint8_t der[8192];
         size_t len;
 
@@ -120,10 +122,18 @@ static void put_entries(struct line *l, struct builder *b, char *text)
 
 static void check_crl(struct line *l)
 {
-        struct crl_params p = {.sig_alg = alg_named(l->fields[0]), .issuer = hex_field(l, 1), .this_update_s = atoll(l->fields[2]),
-                .next_update_s = atoll(l->fields[3]), .aki = hex_field(l, 4), .number = strtoull(l->fields[5], NULL, 10),
-                .is_delta = atoi(l->fields[6]), .base_number = strtoull(l->fields[7], NULL, 10), .idp_url = hex_field(l, 8),
-                .idp_only_user_certs = atoi(l->fields[9]), .idp_only_ca_certs = atoi(l->fields[10]), .freshest_url = hex_field(l, 11)};
+        struct crl_params p = {.sig_alg = alg_named(l->fields[0]),
+                .issuer = hex_field(l, 1),
+                .this_update_s = atoll(l->fields[2]),
+                .next_update_s = atoll(l->fields[3]),
+                .aki = hex_field(l, 4),
+                .number = strtoull(l->fields[5], NULL, 10),
+                .is_delta = atoi(l->fields[6]),
+                .base_number = strtoull(l->fields[7], NULL, 10),
+                .idp_url = hex_field(l, 8),
+                .idp_only_user_certs = atoi(l->fields[9]),
+                .idp_only_ca_certs = atoi(l->fields[10]),
+                .freshest_url = hex_field(l, 11)};
         _cleanup_(builder_done) struct builder entries = {0}, tbs = {0}, crl = {0};
         struct bytes raw = hex_field(l, 13);
 
