@@ -150,6 +150,11 @@ def pipelined(row, depth):
     return more
 
 
+def multiplexed(row, streams):
+    """The same over cleartext HTTP/2; there is no floor for that."""
+    return Row(f"{row.name}, h2c {streams} streams", row.server, lambda url: [*row.arguments(url), "--h2", "--streams", streams], connections=8)
+
+
 class Bench:
     def __init__(self, folder, options):
         self.folder = folder
@@ -202,16 +207,17 @@ class Bench:
         self.add_peer(peers.Floor, lambda s: rows_of_floor(s, self.issuer, self.serials), self.total)
         self.add_peer(peers.H2o, lambda s: [row_of_static(s)])
         self.add_peer(peers.Nginx, lambda s: [row_of_static(s)])
-        self.add_pipelined()
+        self.add_variants()
         few = 200 if self.options.quick else 1000
         self.add_peer(peers.Cfssl, lambda s: [row_of_ocsp_peer(s, self.ca, "cfssl ocspserve POST", connections=16, requests=10 * few)])
         self.add_peer(peers.OpensslOcsp, lambda s: [row_of_ocsp_peer(s, self.ca, "openssl ocsp POST, signs each", connections=1, requests=few)])
 
-    def add_pipelined(self):
-        if not self.options.pipeline:
-            return
-        firsts = [row for row in self.rows if not row.name.endswith("POST") and "nginx" not in row.name]
-        self.rows += [pipelined(row, self.options.pipeline) for row in firsts]
+    def add_variants(self):
+        firsts = [row for row in self.rows if not row.name.endswith("POST")]
+        if self.options.pipeline:
+            self.rows += [pipelined(row, self.options.pipeline) for row in firsts]
+        for streams in self.options.h2 or []:
+            self.rows += [multiplexed(row, streams) for row in firsts if row.server.name in ("tocsin", "h2o")]
 
     def measure(self):
         for i in range(self.options.rounds):
@@ -275,6 +281,9 @@ def options_of(arguments):
     parser.add_argument("--rounds", type=int, help="rounds (3; 2 with --quick)")
     parser.add_argument("--seconds", type=float, help="seconds for each row in a round (3; 1 with --quick)")
     parser.add_argument("--pipeline", type=int, metavar="K", help="rows with K requests pipelined as well")
+    parser.add_argument(
+        "--h2", type=lambda text: [int(n) for n in text.split(",")], metavar="N,N", help="rows over h2c with so many streams at once (1,8,32)"
+    )
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="NAMES", help="of tocsin,floor,h2o,nginx,cfssl,openssl")
     parser.add_argument("--sign-timeout", type=int, default=170, metavar="S", help="how long to wait for the store to be signed (170)")
     parser.add_argument("--json", metavar="FILE")

@@ -266,7 +266,7 @@ static void conn_event(struct drive *d, struct conn *c, uint32_t events)
                 return;
         if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP))
                 conn_read(d, c, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
-        if (!c->failed && (events & EPOLLOUT))
+        if (!c->failed)
                 conn_flush(c);
         if (c->failed)
                 conn_close(d, c);

@@ -50,13 +50,14 @@ struct protocol {
         /* Counts what is out as failed with this verdict, and frees `state`. */
         void (*close)(struct drive *d, struct conn *c, enum verdict why);
 };
-extern const struct protocol protocol_http1;
+extern const struct protocol protocol_http1, protocol_http2;
 
 struct drive_config {
         struct sockaddr_in address;
+        const char *authority; /* "127.0.0.1:8080" */
         const struct protocol *protocol;
         unsigned n_conns;
-        unsigned depth;        /* requests out on one connection: 1..DEPTH_MAX */
+        unsigned depth;        /* requests out on one connection, pipelined or as streams: 1..DEPTH_MAX */
         double seconds;        /* 0: until max_requests */
         uint64_t max_requests; /* 0: until seconds are over */
         double rate;           /* requests per second, 0: closed loop */

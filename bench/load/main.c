@@ -38,7 +38,7 @@ static bool set_url(struct options *o, const char *text)
                 return false;
         if (sscanf(o->host, "%63[0-9.]:%u", address, &port) < 1 || port > 65535)
                 return false;
-        o->source.host = o->host;
+        o->source.host = o->drive.authority = o->host;
         o->source.path = o->path;
         o->drive.address.sin_family = AF_INET;
         o->drive.address.sin_port = htons((uint16_t)port);
@@ -86,6 +86,13 @@ static bool set_constant(struct options *o, const char *text)
         return true;
 }
 
+static bool set_h2(struct options *o, const char *text)
+{
+        (void)text;
+        o->drive.protocol = &protocol_http2;
+        return true;
+}
+
 static bool set_hash(struct options *o, const char *text)
 {
         for (int h = 0; h < HASH_N; h++) {
@@ -127,7 +134,7 @@ static bool set_connections(struct options *o, const char *text)
         return ok;
 }
 
-static bool set_pipeline(struct options *o, const char *text)
+static bool set_depth(struct options *o, const char *text)
 {
         uint64_t n = 0;
         bool ok = read_count(text, DEPTH_MAX, &n);
@@ -216,7 +223,9 @@ static const struct {
         {"static", NULL, set_static, "GET the URL itself: a static file, whose body must stay the same"},
         {"constant", NULL, set_constant, "any constant body is right: for the floor"},
         {"connections", "N", set_connections, "connections kept open (64)"},
-        {"pipeline", "K", set_pipeline, "requests out on each connection (1)"},
+        {"pipeline", "K", set_depth, "requests out on each connection (1)"},
+        {"h2", NULL, set_h2, "cleartext HTTP/2 with prior knowledge"},
+        {"streams", "N", set_depth, "the same as --pipeline: with --h2 they are streams"},
         {"duration", "S", set_duration, "seconds to ask for (5)"},
         {"requests", "N", set_requests, "stop after so many requests instead"},
         {"rate", "R", set_rate, "open loop: R requests per second, latency from the time they were due"},
