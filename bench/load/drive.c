@@ -50,6 +50,8 @@ static bool asking_over(const struct drive *d, uint64_t now_ns)
 {
         if (d->config->max_requests > 0 && d->result->n_asked >= d->config->max_requests)
                 return true;
+        if (d->config->rate > 0 && d->config->seconds > 0) /* what was due in time is asked, if late */
+                return d->due_ns >= d->end_ns || now_ns >= d->end_ns + DRAIN_NS;
         return d->end_ns > 0 && now_ns >= d->end_ns;
 }
 

@@ -342,7 +342,7 @@ static int run(struct options *o)
                 o->drive.hot_set = questions.n;
         e = drive_run(&o->drive, &questions, result);
         if (e != OK) {
-                fprintf(stderr, "tocsin-load: %s: %s\n", o->host, err_text(e));
+                fprintf(stderr, "tocsin-load: %s: %s\n", o->host, e == ERR_CLOSED ? "connections end without an answer" : err_text(e));
                 return 3;
         }
         print_result(o, &questions, result);
