@@ -53,6 +53,12 @@ class Row:
         result["us_per_request"] = result["cpu_us"] / result["right"] if result["right"] else None
         self.rounds.append(result)
 
+    def measure_latency(self, seconds):
+        """Open loop at half of what the row can do at most."""
+        url = f"http://127.0.0.1:{self.server.port}"
+        rate = self.rate() / 2
+        return measure.load([*self.arguments(url), "--connections", self.connections, "--rate", rate, "--duration", seconds])
+
     def failures(self):
         return sum(r["failures"] for r in self.rounds)
 
@@ -161,7 +167,7 @@ class Bench:
         self.options = options
         self.ca = folder / "ca"
         self.www = folder / "www"
-        self.rows, self.servers, self.skipped, self.versions = [], [], [], {}
+        self.rows, self.servers, self.skipped, self.versions, self.latencies = [], [], [], {}, []
         self.total, self.body = ANSWER_TOTAL, None
         for path in (self.ca, self.www):
             path.mkdir()
@@ -224,6 +230,9 @@ class Bench:
             measure.say(f"round {i + 1} of {self.options.rounds}")
             for row in self.rows:
                 row.measure(self.options.seconds)
+        for row in self.rows if self.options.latency else []:
+            if row.rounds and row.server.name in ("tocsin", "h2o", "nginx", "floor") and row.rate():
+                self.latencies.append((row.name, row.measure_latency(self.options.seconds)))
 
     def stop(self):
         for server in self.servers:
@@ -252,6 +261,15 @@ def report(bench):
     return measure.table(["one request", "us CPU", "x floor", "answers/s", "p99 us", "failures"], lines)
 
 
+def report_latencies(bench):
+    lines = [
+        [name, f"{r['asked_rate']:,.0f}", *[f"{r['latency_us'][q]:,.0f}" for q in ("p50", "p99", "p99.9")], f"{r['failures']:,}"]
+        for name, r in bench.latencies
+        if r
+    ]
+    return measure.table(["open loop at half of that", "asked/s", "p50 us", "p99 us", "p99.9 us", "failures"], lines)
+
+
 def result_of(bench, description):
     options = bench.options
     rows = [
@@ -270,7 +288,9 @@ def result_of(bench, description):
     ]
     settings = {"certs": options.certs, "key": options.key, "rounds": options.rounds, "seconds": options.seconds}
     settings |= {"answer_octets": bench.total, "body_octets": (bench.www / "answer.der").stat().st_size}
-    return {"bench": "serve", **description, "settings": settings, "versions": bench.versions, "rows": rows, "skipped": bench.skipped}
+    return {"bench": "serve", **description, "settings": settings, "versions": bench.versions, "rows": rows, "skipped": bench.skipped} | {
+        "open_loop": dict(bench.latencies)
+    }
 
 
 def options_of(arguments):
@@ -285,6 +305,7 @@ def options_of(arguments):
         "--h2", type=lambda text: [int(n) for n in text.split(",")], metavar="N,N", help="rows over h2c with so many streams at once (1,8,32)"
     )
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="NAMES", help="of tocsin,floor,h2o,nginx,cfssl,openssl")
+    parser.add_argument("--latency", action="store_true", help="afterwards, latency in an open loop at half of each saturated rate")
     parser.add_argument("--sign-timeout", type=int, default=170, metavar="S", help="how long to wait for the store to be signed (170)")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(arguments)
@@ -306,6 +327,8 @@ def main(arguments):
         bench.start()
         bench.measure()
         print(report(bench))
+        if bench.latencies:
+            print("\n" + report_latencies(bench))
         for skip in bench.skipped:
             print(f"skipped {skip['name']}: {skip['why']}")
         measure.write_json(options.json, result_of(bench, description))

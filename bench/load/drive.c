@@ -315,21 +315,24 @@ static enum err run_loop(struct drive *d)
         return d->broken;
 }
 
-/* What was due inside the run and never asked: the server did not keep up, and that is a failure of its own. */
-static void count_never_asked(struct drive *d)
+/* What was due inside the run and never asked: the server did not keep up. A failure, and a latency of at least what it waited so far. */
+static void count_never_asked(struct drive *d, uint64_t now_ns)
 {
         if (d->config->rate <= 0 || d->config->max_requests > 0)
                 return;
         for (; d->due_ns < d->end_ns; d->due_ns += random_gap_ns(d)) {
                 d->result->n_asked++;
                 d->result->verdicts[VERDICT_UNANSWERED]++;
+                histogram_add(&d->result->latency, now_ns - d->due_ns);
         }
 }
 
 static void finish(struct drive *d)
 {
-        d->result->seconds = (double)(mono_ns() - d->start_ns) / NS_PER_S;
-        count_never_asked(d);
+        uint64_t now_ns = mono_ns();
+
+        d->result->seconds = (double)(now_ns - d->start_ns) / NS_PER_S;
+        count_never_asked(d, now_ns);
         for (unsigned i = 0; i < d->config->n_conns; i++) {
                 struct conn *c = &d->conns[i];
 
