@@ -9,8 +9,9 @@
 
 /* ---- extensions (RFC 6960 4.4) ---- */
 
-/* RFC 9654 2.1, req 1.10: Nonce ::= OCTET STRING(SIZE(1..128)). Raw octets without that tag, as OpenSSL 0.9.6 sent them, are
- * malformed as well. */
+/* RFC 9654 2.1, req 1.10: Nonce ::= OCTET STRING(SIZE(1..128)), in DER within extnValue. Raw octets without that tag are
+ * malformed; OpenSSL before 0.9.7 sent such, and others since (Keycloak did, but among singleRequestExtensions, where it is
+ * ignored). */
 static enum err read_nonce(struct bytes value, void *context)
 {
         struct ocsp_request *r = context;
@@ -243,8 +244,8 @@ static enum err skip_signature(struct bytes in, struct ocsp_request *r)
 }
 
 /* version [0] EXPLICIT DEFAULT v1 (RFC 6960 4.1.1, req 1.16). DER leaves a default out (X.690 11.5) and v1 is the only
- * version, so the field is refused whatever it holds. No client is known to send it: openssl ocsp and s_client, ocsptool,
- * curl, Go, Java, NSS, Bouncy Castle and python-cryptography leave it out. */
+ * version, so the field is refused whatever it holds. None of the clients whose requests tests/vectors/ keeps (openssl ocsp,
+ * ocsptool, Java, python-cryptography) sends it. */
 static enum err read_tbs(struct bytes in, struct ocsp_request *r)
 {
         struct bytes list;

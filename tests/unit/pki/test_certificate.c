@@ -90,6 +90,25 @@ static void a_signer_of_another_ca_or_time_is_refused(void **state)
         assert_int_equal(certificate_verify(&c, &other->cert), ERR_CRYPTO);
 }
 
+/* RFC 5280 6.1.3 (a) (4): the key alone is not enough. */
+static void a_signature_under_another_name_does_not_verify(void **state)
+{
+        static const char *const extensions[] = {KU_SIGN, EKU_OCSP, NOCHECK, NULL}, *const ca_extensions[] = {
+                                                                                            CA_EXTENSIONS, NULL};
+        const struct helper_ca *ca = helper_ca(KEY_P256);
+        _cleanup_(certificate_done) struct certificate c = issue(ca, KEY_P256, extensions), renamed = {0};
+        _cleanup_free_
+        uint8_t *memory = NULL;
+        X509 *x = helper_issue(ca->key, "Another CA", NULL, ca_extensions);
+
+        (void)state;
+        assert_int_equal(certificate_from_der(helper_der(x, &memory), &renamed), OK);
+        BYTES_EQUAL(renamed.spki, ca->cert.spki);
+        assert_int_equal(certificate_verify(&c, &ca->cert), OK);
+        assert_int_equal(certificate_verify(&c, &renamed), ERR_CRYPTO);
+        X509_free(x);
+}
+
 static void issuers_are_refused_with_the_reason(void **state)
 {
         static const struct {
@@ -264,6 +283,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(signers_are_refused_with_the_reason),
                 cmocka_unit_test(a_signer_of_another_ca_or_time_is_refused),
+                cmocka_unit_test(a_signature_under_another_name_does_not_verify),
                 cmocka_unit_test(issuers_are_refused_with_the_reason),
                 cmocka_unit_test(keys_that_no_algorithm_of_ours_serves_are_told),
                 cmocka_unit_test(the_parts_are_the_certificates_own_bytes),

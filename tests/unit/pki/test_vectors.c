@@ -1,11 +1,13 @@
 /* Today's code makes yesterday's bytes: the inputs and outputs in tests/vectors/, which are never made anew. A window stored
- * by an older program must be rebuilt to what was signed then. The folder is the first argument. */
+ * by an older program must be rebuilt to what was signed then; and real clients' requests are read. The folder is the first
+ * argument. */
 #include "pki_helper.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "pki/crl.h"
+#include "pki/ocsp_request.h"
 #include "pki/ocsp_response.h"
 
 static const char *folder;
@@ -153,11 +155,39 @@ static void crls_are_made_as_they_were_made(void **state)
         assert_int_equal(each_line("crl.txt", 15, check_crl), 24);
 }
 
+/* RFC 9654 2.1: a nonce of 0 or 129 octets is malformed, whoever sends it. */
+static void check_request(struct line *l)
+{
+        static const struct {
+                const char *name;
+                enum err e;
+        } verdicts[] = {{"ok", OK}, {"malformed", ERR_INVALID}, {"many", ERR_RANGE}};
+        struct ocsp_request r;
+        enum err e = ocsp_request_read(hex_field(l, 2), &r);
+        bool known = false;
+
+        for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+                if (strcmp(l->fields[1], verdicts[i].name) != 0)
+                        continue;
+                known = true;
+                if (e != verdicts[i].e)
+                        fail_msg("%s: %s", l->fields[0], err_text(e));
+        }
+        assert_true(known);
+}
+
+static void requests_of_real_clients_are_read(void **state)
+{
+        (void)state;
+        assert_int_equal(each_line("ocsp_request.txt", 3, check_request), 49);
+}
+
 int main(int argc, char **argv)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(yesterdays_windows_are_rebuilt_to_yesterdays_bytes),
                 cmocka_unit_test(crls_are_made_as_they_were_made),
+                cmocka_unit_test(requests_of_real_clients_are_read),
         };
 
         if (argc != 2)
