@@ -23,8 +23,8 @@ TO_REACH = 0.85
 
 def raw_rate(house, sessions, seconds):
     """Signatures per second of the raw loop."""
-    command = [measure.built("rawsign"), "--module", "/usr/lib/softhsm/libsofthsm2.so", "--token", "tocsin"]
-    command += ["--pin-file", house.folder / "pin", "--key", "ocsp-1", "--sessions", sessions, "--seconds", seconds]
+    command = [measure.built("rawsign"), "--json", "--pin-file", house.folder / "pin", "--label", "ocsp-1"]
+    command += ["--sessions", sessions, "--seconds", seconds]
     done = subprocess.run([str(c) for c in command], env=house.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode != 0:
         raise RuntimeError(f"rawsign: {done.stderr.strip()}")
@@ -99,7 +99,7 @@ def options_of(arguments):
     parser.add_argument("--key", choices=["p256", "rsa2048"], help="one of them only")
     parser.add_argument("--batch", type=int, metavar="N", help="answers to sign in a round (50,000 for p256, 5,000 for rsa2048)")
     parser.add_argument("--rounds", type=int, help="rounds (2; 1 with --quick)")
-    parser.add_argument("--seconds", type=float, default=3, help="seconds of each raw loop (3)")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of each raw loop (3)")
     parser.add_argument("--sessions", type=int, help="sessions of the raw loop (as many as the engine has)")
     parser.add_argument("--timeout", type=int, default=120, metavar="S", help="how long a batch may take (120)")
     parser.add_argument("--json", metavar="FILE")
