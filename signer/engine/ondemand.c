@@ -1,0 +1,493 @@
+/* ondemand: questions wait, are asked in packets, and are answered. */
+#include "signer/engine/ondemand.h"
+
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "signer/engine/engine.h"
+
+/* One packet for the vault, with the questions whose bytes are in it, in order. */
+struct urgent {
+        struct vault_call call;
+        struct engine *engine;
+        unsigned n;
+        struct question *questions[URGENT_BATCH_MAX];
+};
+
+bool rate_bucket_take(struct rate_bucket *b, unsigned rate, int64_t now_ms)
+{
+        double cap = rate;
+
+        if (b->filled_ms == 0)
+                b->tokens = cap;
+        else if (now_ms > b->filled_ms)
+                b->tokens += (double)(now_ms - b->filled_ms) * rate / 1000;
+        if (b->tokens > cap)
+                b->tokens = cap;
+        b->filled_ms = now_ms;
+        if (b->tokens < 1)
+                return false;
+        b->tokens -= 1;
+        return true;
+}
+
+static enum msg_lane lane_of(const struct question *q)
+{
+        return q->extras ? MSG_LANE_EXTRAS : MSG_LANE_TRUTH;
+}
+
+/* ---- finding an identical question ---- */
+
+static unsigned bucket_of(uint32_t ca_key, struct bytes serial)
+{
+        uint32_t h = 2166136261u ^ ca_key; /* FNV-1a */
+
+        for (size_t i = 0; i < serial.len; i++)
+                h = (h ^ serial.data[i]) * 16777619u;
+        return (h ^ h >> 16) % QUESTION_BUCKETS;
+}
+
+static struct question **bucket(struct engine *e, const struct question *q)
+{
+        return &e->ondemand.buckets[bucket_of(q->issuer->ca_key, serial_bytes(&q->serial))];
+}
+
+/* One that waits reads the status anyway before it is asked; one at the vault must be of the present generation. */
+static struct question *find_same(struct engine *e, uint32_t ca_key, struct bytes serial, uint32_t generation)
+{
+        for (struct question *q = e->ondemand.buckets[bucket_of(ca_key, serial)]; q; q = q->next_in_bucket)
+                if (q->issuer->ca_key == ca_key && bytes_equal(serial_bytes(&q->serial), serial) &&
+                        (!q->is_asked || q->generation == generation))
+                        return q;
+        return NULL;
+}
+
+static void unlink_question(struct engine *e, struct question *q)
+{
+        if (!q->is_asked)
+                TAILQ_REMOVE(&e->ondemand.waiting[lane_of(q)], q, link);
+        if (q->extras)
+                return;
+        for (struct question **at = bucket(e, q); *at; at = &(*at)->next_in_bucket)
+                if (*at == q) {
+                        *at = q->next_in_bucket;
+                        return;
+                }
+}
+
+static void question_free(struct engine *e, struct question *q)
+{
+        unlink_question(e, q);
+        e->ondemand.n_open--;
+        while (q->askers) {
+                struct asker *a = q->askers;
+
+                q->askers = a->next;
+                worker_unref(a->worker);
+                free(a);
+        }
+        open_window_unref(q->window);
+        extras_free(q->extras);
+        free(q);
+}
+
+void question_answer(struct engine *e, struct question *q, const struct msg_sign_answer *answer)
+{
+        struct msg_sign_answer each = *answer;
+
+        for (struct asker *a = q->askers; a; a = a->next) {
+                each.id = a->id;
+                worker_answer(a->worker, &each);
+        }
+        question_free(e, q);
+}
+
+void question_refuse(struct engine *e, struct question *q, enum msg_outcome outcome)
+{
+        e->ondemand.stats[lane_of(q)].refused++;
+        question_answer(e, q, &(struct msg_sign_answer){.outcome = (uint8_t)outcome});
+}
+
+/* ---- taking a question ---- */
+
+static void refuse_ask(struct engine *e, struct worker *w, const struct msg_sign_ask *ask, enum msg_outcome outcome)
+{
+        e->ondemand.stats[ask->lane == MSG_LANE_TRUTH ? MSG_LANE_TRUTH : MSG_LANE_EXTRAS].refused++;
+        worker_answer(w, &(struct msg_sign_answer){.id = ask->id, .outcome = (uint8_t)outcome});
+}
+
+static bool add_asker(struct question *q, struct worker *w, uint64_t id)
+{
+        struct asker *a = calloc(1, sizeof(*a));
+
+        if (!a)
+                return false;
+        *a = (struct asker){.next = q->askers, .worker = worker_ref(w), .id = id};
+        q->askers = a;
+        return true;
+}
+
+static struct question *question_new(struct engine *e, struct issuer *is, const struct msg_sign_ask *ask, bool is_truth)
+{
+        struct question *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return NULL;
+        if (!is_truth && extras_new(ask, &q->extras) != OK) {
+                free(q);
+                return NULL;
+        }
+        q->issuer = is;
+        q->serial.len = ask->cert_ids[0].serial_len;
+        memcpy(q->serial.data, ask->cert_ids[0].serial, q->serial.len);
+        TAILQ_INSERT_TAIL(&e->ondemand.waiting[lane_of(q)], q, link);
+        e->ondemand.n_open++;
+        if (is_truth) {
+                q->next_in_bucket = *bucket(e, q);
+                *bucket(e, q) = q;
+        }
+        return q;
+}
+
+static bool can_sign(const struct issuer *is)
+{
+        return is && issuer_is_served(is) && is->ocsp.configured && is->ocsp.away_until_ms <= clock_mono_ms();
+}
+
+/* The generation as it stands now, for merging with a question that is at the vault already. */
+static uint32_t present_generation(struct engine *e, uint32_t ca_key, struct bytes serial)
+{
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        struct status status;
+
+        if (txn_begin_read(e->env, &txn) != OK || status_get(txn, ca_key, serial, &status) != OK)
+                return UINT32_MAX;
+        return status.generation;
+}
+
+/* Pre-produced form: the issuer's primary CertID hash, one serial, no nonce. Whatever the worker calls it. */
+static bool is_truth(const struct issuer *is, const struct msg_sign_ask *ask)
+{
+        return ask->lane == MSG_LANE_TRUTH && ask->n_cert_ids == 1 && ask->nonce_len == 0 &&
+               ask->cert_id_hash == (uint8_t)is->conf->ocsp_cert_id;
+}
+
+void ondemand_ask(struct engine *e, struct worker *w, const struct msg_sign_ask *ask)
+{
+        struct issuer *is = issuers_by_ca_key(e->issuers, ask->cert_ids[0].ca_key);
+        struct bytes serial = bytes_make(ask->cert_ids[0].serial, ask->cert_ids[0].serial_len);
+        struct question *q = NULL;
+        bool truth;
+
+        if (!vault_is_up(e) || !can_sign(is) || e->stopping) {
+                refuse_ask(e, w, ask, MSG_TRY_LATER);
+                return;
+        }
+        truth = is_truth(is, ask);
+        if (truth)
+                q = find_same(e, is->ca_key, serial, present_generation(e, is->ca_key, serial));
+        if (!q && (e->ondemand.n_open >= e->conf->sign_in_flight ||
+                          (!truth && !rate_bucket_take(&e->ondemand.extras_budget, e->conf->sign_extras_rate, clock_mono_ms())))) {
+                refuse_ask(e, w, ask, MSG_TRY_LATER);
+                return;
+        }
+        if (!q)
+                q = question_new(e, is, ask, truth);
+        if (!q || !add_asker(q, w, ask->id)) {
+                if (q && !q->askers)
+                        question_free(e, q);
+                refuse_ask(e, w, ask, MSG_TRY_LATER);
+        }
+}
+
+/* ---- the vault's answers ---- */
+
+static void ask_again(struct engine *e, struct question *q)
+{
+        q->is_asked = false;
+        open_window_unref(q->window);
+        q->window = NULL;
+        TAILQ_INSERT_HEAD(&e->ondemand.waiting[lane_of(q)], q, link);
+}
+
+/* Is what was signed still the truth? Looked up only if anything was committed since. */
+static bool is_current(struct engine *e, const struct question *q)
+{
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        struct status status;
+
+        if (env_newest_commit(e->env) == q->commit)
+                return true;
+        if (txn_begin_read(e->env, &txn) != OK)
+                return false;
+        if (q->extras)
+                return extras_is_current(txn, q);
+        return status_get(txn, q->issuer->ca_key, serial_bytes(&q->serial), &status) == OK && status.generation == q->generation;
+}
+
+static void finish_truth(struct engine *e, struct question *q, struct bytes raw)
+{
+        static uint8_t der[MSG_SIGN_ANSWER_MAX];
+        const struct window *w = &q->window->row;
+        struct msg_sign_answer answer = {
+                .outcome = MSG_SIGNED,
+                .n_cert_ids = 1,
+                .generations = {q->generation},
+                .this_update_s = w->this_update_s,
+                .next_update_s = w->next_update_s,
+        };
+        struct bytes serial = serial_bytes(&q->serial);
+        size_t len;
+
+        if (ocsp_response_max(&w->template) > sizeof(der) - 512 ||
+                ocsp_response_rebuild(&w->template, serial, &q->status, raw, der, &len) != OK) {
+                question_refuse(e, q, MSG_TRY_LATER);
+                return;
+        }
+        answer.response = bytes_make(der, len);
+        writeback_add(e, q->issuer->ca_key, serial, q->generation, w->id, raw);
+        question_answer(e, q, &answer);
+}
+
+static void finish_question(struct engine *e, struct question *q, struct bytes raw)
+{
+        e->ondemand.stats[lane_of(q)].signed_total++;
+        if (!is_current(e, q))
+                ask_again(e, q);
+        else if (q->extras)
+                extras_finish(e, q, raw);
+        else
+                finish_truth(e, q, raw);
+}
+
+/* The token lacks the key, or the vault's rules say no: asking on and on would not help. */
+static void note_refusal(struct question *q, const struct vault_answer *a)
+{
+        log_error("the vault does not sign issuer=%s outcome=%s why=\"%.*s\"", q->issuer->conf->name,
+                a->outcome == VAULT_NO_KEY ? "no-key" : "refused", (int)a->text.len, (const char *)a->text.data);
+        if (a->outcome == VAULT_NO_KEY)
+                q->issuer->ocsp.away_until_ms = clock_mono_ms() + VAULT_NO_KEY_REST_MS;
+}
+
+static void on_answer(struct vault_call *call, const struct vault_answer *a)
+{
+        struct urgent *u = (struct urgent *)call;
+        struct engine *e = u->engine;
+        bool is_signed = a && a->outcome == VAULT_OK && a->n == u->n;
+
+        if (a && !is_signed)
+                note_refusal(u->questions[0], a);
+        for (unsigned i = 0; i < u->n; i++) {
+                struct question *q = u->questions[i];
+
+                e->ondemand.stats[lane_of(q)].in_flight--;
+                if (is_signed)
+                        finish_question(e, q, a->signatures[i]);
+                else
+                        question_refuse(e, q, MSG_TRY_LATER);
+        }
+        free(u);
+}
+
+/* ---- asking ---- */
+
+#define TBS_MAX 2048
+
+static enum err prepare_truth(struct engine *e, struct txn *txn, struct question *q, uint8_t *memory, struct bytes *ret_tbs)
+{
+        struct bytes serial = serial_bytes(&q->serial);
+        struct open_window *w;
+        struct status status;
+        size_t len;
+        enum err err = status_get(txn, q->issuer->ca_key, serial, &status);
+
+        if (err != OK)
+                return err;
+        w = live_window_get(e, q->issuer, status.changed_at_s);
+        if (!w)
+                return ERR_AGAIN;
+        if (open_window_tbs_max(w) > TBS_MAX)
+                return ERR_RANGE;
+        err = ocsp_response_tbs(&w->row.template, serial, &status.ocsp, memory, &len);
+        if (err != OK)
+                return err;
+        q->generation = status.generation;
+        q->status = status.ocsp;
+        q->window = open_window_ref(w);
+        *ret_tbs = bytes_make(memory, len);
+        return OK;
+}
+
+struct filling {
+        struct urgent *urgent;
+        struct vault_question packet;
+        uint8_t tbs[URGENT_BATCH_MAX][TBS_MAX];
+};
+
+/* False: it cannot go into this packet. */
+static bool put_question(struct engine *e, struct txn *txn, struct filling *f, struct question *q)
+{
+        struct urgent *u = f->urgent;
+        struct bytes tbs = BYTES_NONE;
+        enum err err;
+
+        if (q->waits_for_window || (u->n > 0 && u->questions[0]->issuer != q->issuer))
+                return false;
+        if (q->extras)
+                err = extras_prepare(e, txn, q, &tbs);
+        else
+                err = prepare_truth(e, txn, q, f->tbs[u->n], &tbs);
+        if (err == ERR_AGAIN) {
+                q->waits_for_window = true;
+                return false;
+        }
+        if (err != OK) {
+                question_refuse(e, q, err == ERR_NOT_FOUND ? MSG_UNAUTHORIZED : MSG_TRY_LATER);
+                return false;
+        }
+        q->commit = txn_id(txn);
+        f->packet.tbs[u->n] = tbs;
+        u->questions[u->n++] = q;
+        return true;
+}
+
+static void fill_from(struct engine *e, struct txn *txn, struct filling *f, enum msg_lane lane, unsigned max)
+{
+        struct question *q, *next;
+
+        for (q = TAILQ_FIRST(&e->ondemand.waiting[lane]); q && f->urgent->n < max; q = next) {
+                next = TAILQ_NEXT(q, link);
+                put_question(e, txn, f, q);
+        }
+}
+
+static void send_filling(struct engine *e, struct filling *f)
+{
+        struct urgent *u = f->urgent;
+        const struct issuer_signer *s = &u->questions[0]->issuer->ocsp;
+        enum err err;
+
+        f->packet.kind = VAULT_SIGN_OCSP;
+        f->packet.sig_alg = s->sig_alg;
+        f->packet.n = u->n;
+        memcpy(f->packet.signer, s->spki_sha256, sizeof(f->packet.signer));
+        for (unsigned i = 0; i < u->n; i++) {
+                struct question *q = u->questions[i];
+
+                TAILQ_REMOVE(&e->ondemand.waiting[lane_of(q)], q, link);
+                q->is_asked = true;
+                e->ondemand.stats[lane_of(q)].in_flight++;
+        }
+        err = vault_ask(e, VAULT_URGENT, &u->call, &f->packet, -1, 0);
+        if (err == OK)
+                return;
+        for (unsigned i = u->n; i > 0; i--) {
+                struct question *q = u->questions[i - 1];
+
+                e->ondemand.stats[lane_of(q)].in_flight--;
+                ask_again(e, q);
+                if (err != ERR_AGAIN)
+                        question_refuse(e, q, MSG_TRY_LATER);
+        }
+        free(u);
+}
+
+/* More in one packet only when they pile up: each packet is worked off by one of the token's sessions. */
+static unsigned share(const struct engine *e)
+{
+        unsigned n = 0, sessions = e->conf->token_sessions;
+
+        for (unsigned lane = 0; lane < 2; lane++) {
+                const struct question *q;
+
+                TAILQ_FOREACH(q, &e->ondemand.waiting[lane], link)
+                        n++;
+        }
+        n = (n + sessions - 1) / sessions;
+        return n < 1 ? 1 : n < URGENT_BATCH_MAX ? n : URGENT_BATCH_MAX;
+}
+
+/* False: nothing was sent. */
+static bool send_one(struct engine *e)
+{
+        static struct filling f;
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        unsigned max = share(e), n_calls = e->vault.n_calls[VAULT_URGENT];
+
+        f.urgent = calloc(1, sizeof(*f.urgent));
+        if (!f.urgent || txn_begin_read(e->env, &txn) != OK) {
+                free(f.urgent);
+                return false;
+        }
+        f.urgent->engine = e;
+        f.urgent->call.done = on_answer;
+        fill_from(e, txn, &f, MSG_LANE_TRUTH, max);
+        fill_from(e, txn, &f, MSG_LANE_EXTRAS, max);
+        if (f.urgent->n == 0) {
+                free(f.urgent);
+                return false;
+        }
+        send_filling(e, &f);
+        return e->vault.n_calls[VAULT_URGENT] > n_calls;
+}
+
+void ondemand_pump(struct engine *e)
+{
+        struct ondemand *o = &e->ondemand;
+
+        if (o->pumping)
+                return;
+        o->pumping = true;
+        while (vault_is_up(e) && e->vault.n_calls[VAULT_URGENT] < 2 * e->conf->token_sessions &&
+                !(TAILQ_EMPTY(&o->waiting[0]) && TAILQ_EMPTY(&o->waiting[1])))
+                if (!send_one(e))
+                        break;
+        o->pumping = false;
+}
+
+static void refuse_waiting(struct engine *e, const struct issuer *only)
+{
+        for (unsigned lane = 0; lane < 2; lane++) {
+                struct question *q, *next;
+
+                for (q = TAILQ_FIRST(&e->ondemand.waiting[lane]); q; q = next) {
+                        next = TAILQ_NEXT(q, link);
+                        if (!only || (q->issuer == only && q->waits_for_window))
+                                question_refuse(e, q, MSG_TRY_LATER);
+                }
+        }
+}
+
+/* Nobody is kept waiting for a token that is away. */
+void ondemand_vault_changed(struct engine *e)
+{
+        if (!vault_is_up(e))
+                refuse_waiting(e, NULL);
+}
+
+void ondemand_window_ready(struct engine *e, struct issuer *is, bool is_there)
+{
+        if (!is_there)
+                refuse_waiting(e, is);
+        for (unsigned lane = 0; lane < 2; lane++) {
+                struct question *q;
+
+                TAILQ_FOREACH(q, &e->ondemand.waiting[lane], link)
+                        if (q->issuer == is)
+                                q->waits_for_window = false;
+        }
+        ondemand_pump(e);
+}
+
+void ondemand_init(struct engine *e)
+{
+        TAILQ_INIT(&e->ondemand.waiting[0]);
+        TAILQ_INIT(&e->ondemand.waiting[1]);
+}
+
+void ondemand_done(struct engine *e)
+{
+        refuse_waiting(e, NULL);
+}

@@ -1,0 +1,398 @@
+/* refresh: walks of 4096 due rows at most, one after the other. */
+#include "signer/engine/refresh.h"
+
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "signer/engine/engine.h"
+#include "store/exception.h"
+#include "store/record.h"
+#include "store/signer.h"
+#include "store/status.h"
+
+/* The reader's time for one step; lists are checked in between. */
+#define STEP_US 20000
+/* Slices made and not used up yet: one being signed, one waiting. */
+#define SLICES_AHEAD 2
+/* A pass that found something due is followed by another after this at the latest, for what could not be signed. */
+#define PASS_AGAIN_S 60
+#define PASS_IDLE_MAX_S 3600
+#define WINDOWS_KEPT 4096
+
+int64_t refresh_due_s(const struct issuer *is, int64_t this_update_s, int64_t next_update_s)
+{
+        int64_t age = is->conf->ocsp_refresh_s ? is->conf->ocsp_refresh_s : is->conf->ocsp_validity_s / 2;
+        int64_t half = (next_update_s - this_update_s) / 2;
+
+        /* A validity cut short by a certificate's notAfter is refreshed in proportion. */
+        return this_update_s + (age < half ? age : half);
+}
+
+/* ---- one step of a walk, on the reader's thread ---- */
+
+struct walk {
+        struct refresh *r;
+        struct engine *engine;
+        struct issuer *issuer;
+        struct txn *txn;
+        int64_t now_s, best_next_update_s;
+        /* Neighbours share their window: its verdict is kept. */
+        uint32_t last_window;
+        int64_t last_due_s;
+};
+
+/* When the rows of this window are due; 0: now. */
+static int64_t window_due_s(struct walk *w, uint32_t id)
+{
+        const struct window *window = window_cache_get(w->r->windows, w->txn, id);
+        struct signer signer;
+
+        if (!window || window->epoch != w->r->epoch || window->ca_key != w->issuer->ca_key)
+                return 0;
+        if (signer_get(w->txn, window->signer, &signer) != OK || signer.disabled_at != 0)
+                return 0;
+        /* Signing anew would not make it last longer: the signer's own end is near (it is logged elsewhere). */
+        if (window->next_update_s >= w->best_next_update_s && window->next_update_s > w->now_s)
+                return window->next_update_s;
+        return refresh_due_s(w->issuer, window->this_update_s, window->next_update_s);
+}
+
+static bool is_due(struct walk *w, uint32_t window)
+{
+        if (window == 0)
+                return true;
+        if (window != w->last_window) {
+                w->last_due_s = window_due_s(w, window);
+                w->last_window = window;
+        }
+        if (w->last_due_s <= w->now_s)
+                return true;
+        if (w->last_due_s < w->r->next_due_s)
+                w->r->next_due_s = w->last_due_s;
+        return false;
+}
+
+/* An expired certificate's answer is not signed any more; it can still be had on demand (req 2.20). */
+static bool is_expired(const struct walk *w, uint32_t not_after)
+{
+        return not_after != 0 && not_after < w->now_s;
+}
+
+/* Does this row want a signature of its own? */
+static bool record_wants(struct walk *w, struct bytes serial, struct bytes value)
+{
+        struct record record;
+        struct status status;
+
+        if (record_read(value, &record) != OK || is_expired(w, record.not_after))
+                return false;
+        if (!is_due(w, record.window)) {
+                w->r->tally.n_fresh++;
+                return false;
+        }
+        return status_get(w->txn, w->issuer->ca_key, serial, &status) == OK && !status.in_exception;
+}
+
+static bool exception_wants(struct walk *w, struct bytes serial, struct bytes value)
+{
+        struct status status;
+
+        (void)value;
+        if (status_get(w->txn, w->issuer->ca_key, serial, &status) != OK || !status.in_exception || is_expired(w, status.not_after))
+                return false;
+        if (!is_due(w, status.window)) {
+                w->r->tally.n_fresh++;
+                return false;
+        }
+        return true;
+}
+
+static void look_at_row(struct walk *w, struct bytes key, struct bytes value)
+{
+        struct slice *slice = w->r->walking;
+        struct serial serial;
+        bool wants;
+
+        if (key_take_serial(key, 4, &serial) != OK)
+                return;
+        if (w->r->table == TABLE_RECORD)
+                wants = record_wants(w, serial_bytes(&serial), value);
+        else
+                wants = exception_wants(w, serial_bytes(&serial), value);
+        if (wants)
+                slice->serials[slice->n++] = serial;
+}
+
+static void note_position(struct refresh *r, struct bytes key)
+{
+        if (key.len <= KEY_MAX) {
+                r->at.len = (uint8_t)key.len;
+                memcpy(r->at.data, key.data, key.len);
+        }
+}
+
+static enum err walk_rows(struct walk *w)
+{
+        _cleanup_(cursor_close) struct cursor cursor = {0};
+        struct refresh *r = w->r;
+        struct key prefix = key_serial(w->issuer->ca_key, BYTES_NONE);
+        int64_t until_us = clock_mono_us() + STEP_US;
+        struct bytes key, value;
+        unsigned n = 0;
+        enum err e = cursor_open(&cursor, w->txn, r->table, key_bytes(&prefix), key_bytes(&r->at));
+
+        while (e == OK && r->walking->n < SLICE_ROWS && (++n % 64 != 0 || clock_mono_us() < until_us)) {
+                e = cursor_next(&cursor, &key, &value);
+                if (e != OK)
+                        break;
+                if (r->at.len == 0 || !bytes_equal(key, key_bytes(&r->at)))
+                        look_at_row(w, key, value);
+                note_position(r, key);
+        }
+        r->table_ended = e == ERR_NOT_FOUND;
+        return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err walk_work(struct task *task, struct txn *none)
+{
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        struct refresh *r = task_owner(task, struct refresh, task);
+        struct slice *slice = r->walking;
+        struct walk w = {.r = r, .engine = slice->engine, .issuer = slice->issuer};
+        enum err e = txn_begin_read(slice->engine->env, &txn);
+
+        (void)none;
+        if (e != OK)
+                return e;
+        w.txn = txn;
+        w.now_s = engine_clock_now_s(&slice->engine->clock);
+        if (window_times(w.issuer, w.now_s, &w.best_next_update_s) != OK) {
+                r->table_ended = true; /* its signer or CA has expired: nothing can be signed */
+                return OK;
+        }
+        return walk_rows(&w);
+}
+
+/* ---- passes and slices, on the main thread ---- */
+
+static bool is_walked(const struct issuer *is)
+{
+        return issuer_is_served(is) && is->ocsp.configured && is->ca_key != 0;
+}
+
+static void begin_table(struct refresh *r, enum table table)
+{
+        r->table = table;
+        r->at.len = 0;
+        r->table_ended = false;
+}
+
+/* To the next table or issuer. False: the pass is over. */
+static bool next_place(struct refresh *r)
+{
+        if (!r->table_ended)
+                return true;
+        if (r->table == TABLE_RECORD) {
+                begin_table(r, TABLE_EXCEPTION);
+                return true;
+        }
+        do {
+                struct issuer *is = &r->set->items[r->issuer_at];
+
+                is->n_fresh = is->n_fresh_pass;
+                is->n_due = is->n_due_pass;
+                r->issuer_at++;
+        } while (r->issuer_at < r->set->n && !is_walked(&r->set->items[r->issuer_at]));
+        begin_table(r, TABLE_RECORD);
+        return r->issuer_at < r->set->n;
+}
+
+static void begin_pass(struct engine *e)
+{
+        struct refresh *r = &e->refresh;
+
+        r->pass_open = true;
+        r->again = false;
+        r->set = e->issuers;
+        r->epoch = e->epoch;
+        r->issuer_at = 0;
+        r->had_due = false;
+        r->next_due_s = INT64_MAX;
+        for (unsigned i = 0; i < r->set->n; i++) {
+                r->set->items[i].n_fresh_pass = r->set->items[i].n_due_pass = 0;
+                r->set->items[i].n_signed_pass = 0;
+        }
+        begin_table(r, TABLE_RECORD);
+        while (r->issuer_at < r->set->n && !is_walked(&r->set->items[r->issuer_at]))
+                r->issuer_at++;
+        if (r->issuer_at == r->set->n)
+                r->pass_open = false;
+        r->next_pass_s = engine_clock_now_s(&e->clock) + PASS_AGAIN_S;
+}
+
+static void end_pass(struct engine *e)
+{
+        struct refresh *r = &e->refresh;
+        int64_t now = engine_clock_now_s(&e->clock);
+
+        r->pass_open = false;
+        r->next_pass_s = now + PASS_IDLE_MAX_S;
+        if (r->next_due_s < r->next_pass_s)
+                r->next_pass_s = r->next_due_s;
+        if (r->had_due && r->next_pass_s > now + PASS_AGAIN_S)
+                r->next_pass_s = now + PASS_AGAIN_S;
+        if (r->next_pass_s <= now)
+                r->next_pass_s = now + 1;
+}
+
+static void slice_free(struct refresh *r, struct slice *slice)
+{
+        open_window_unref(slice->window);
+        free(slice);
+        r->n_slices--;
+}
+
+static void window_done(struct task *task)
+{
+        struct refresh *r = task_owner(task, struct refresh, task);
+        struct slice *slice = r->walking, **at = &r->ready;
+        struct engine *e = slice->engine;
+
+        r->busy = false;
+        r->walking = NULL;
+        if (task->result != OK) {
+                log_warning("no window for a refresh slice error=\"%s\"", err_text(task->result));
+                if (task->result == ERR_NOSPC)
+                        e->space_short = true;
+                slice_free(r, slice);
+        } else {
+                while (*at)
+                        at = &(*at)->next;
+                *at = slice;
+        }
+        engine_feed_vault(e);
+        refresh_step(e);
+}
+
+static enum err window_work(struct task *task, struct txn *txn)
+{
+        struct refresh *r = task_owner(task, struct refresh, task);
+        struct slice *slice = r->walking;
+        enum err e = open_window_new(slice->issuer, engine_clock_now_s(&slice->engine->clock), r->epoch,
+                serial_bytes(&slice->serials[0]), serial_bytes(&slice->serials[slice->n - 1]), &slice->window);
+
+        if (e == OK)
+                slice->window->row.id = window_put(txn, &slice->window->row);
+        return e;
+}
+
+static void walk_done(struct task *task)
+{
+        struct refresh *r = task_owner(task, struct refresh, task);
+        struct slice *slice = r->walking;
+        struct engine *e = slice->engine;
+
+        slice->issuer->n_fresh_pass += r->tally.n_fresh;
+        slice->issuer->n_due_pass += slice->n;
+        if (task->result != OK) {
+                log_warning("the refresh walk failed error=\"%s\"", err_text(task->result));
+                r->table_ended = true;
+        }
+        if (!next_place(r))
+                end_pass(e);
+        if (slice->n > 0) {
+                r->had_due = true;
+                r->task = (struct task){.priority = TASK_SIGNATURES, .work = window_work, .done = window_done};
+                writer_submit(&e->writer, &r->task);
+                return;
+        }
+        r->busy = false;
+        r->walking = NULL;
+        slice_free(r, slice);
+        refresh_step(e);
+}
+
+static void begin_walk(struct engine *e)
+{
+        struct refresh *r = &e->refresh;
+        struct slice *slice = malloc(sizeof(*slice));
+
+        if (!slice)
+                return;
+        slice->engine = e;
+        slice->issuer = &r->set->items[r->issuer_at];
+        slice->window = NULL;
+        slice->next = NULL;
+        slice->n = slice->at = slice->in_flight = 0;
+        r->n_slices++;
+        r->walking = slice;
+        r->tally = (struct refresh_tally){0};
+        r->busy = true;
+        r->task = (struct task){.priority = TASK_HOUSEKEEPING, .work = walk_work, .done = walk_done};
+        runner_submit(&e->reader, &r->task);
+}
+
+void refresh_step(struct engine *e)
+{
+        struct refresh *r = &e->refresh;
+
+        if (r->busy || e->stopping || e->space_short || engine_clock_is_frozen(&e->clock))
+                return;
+        if (!r->pass_open && (r->again || engine_clock_now_s(&e->clock) >= r->next_pass_s))
+                begin_pass(e);
+        /* The walk goes no further ahead than the token follows; while it is away nothing is prepared. */
+        if (r->pass_open && r->n_slices < SLICES_AHEAD && vault_is_up(e))
+                begin_walk(e);
+}
+
+void refresh_kick(struct engine *e)
+{
+        e->refresh.again = true;
+        refresh_step(e);
+}
+
+struct slice *refresh_slice(struct engine *e)
+{
+        for (struct slice *slice = e->refresh.ready; slice; slice = slice->next)
+                if (slice->at < slice->n)
+                        return slice;
+        return NULL;
+}
+
+void refresh_slice_used(struct engine *e, struct slice *slice)
+{
+        struct refresh *r = &e->refresh;
+
+        for (struct slice **at = &r->ready; *at; at = &(*at)->next)
+                if (*at == slice) {
+                        *at = slice->next;
+                        break;
+                }
+        slice_free(r, slice);
+        refresh_step(e);
+}
+
+enum err refresh_start(struct engine *e)
+{
+        e->refresh.windows = window_cache_new(WINDOWS_KEPT);
+        e->refresh.again = true;
+        return e->refresh.windows ? OK : ERR_NOMEM;
+}
+
+void refresh_stop(struct engine *e)
+{
+        struct refresh *r = &e->refresh;
+
+        while (r->ready) {
+                struct slice *slice = r->ready;
+
+                r->ready = slice->next;
+                slice_free(r, slice);
+        }
+        if (r->walking)
+                slice_free(r, r->walking);
+        window_cache_free(r->windows);
+        *r = (struct refresh){0};
+}

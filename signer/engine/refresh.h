@@ -1,0 +1,64 @@
+/* refresh: finds what is not signed, or was signed too long ago, slice by slice in key order, and gives each slice a window of its own. Walking
+ * is done on the reader's thread; a slice that has its window is signed by the bulk lane.
+ *
+ * A pass goes over the records and the exceptions of every issuer that is served. It notes the earliest time at which something becomes due, and no
+ * pass begins before it, unless the population changed.
+ */
+#pragma once
+
+#include "signer/engine/open_window.h"
+#include "signer/engine/task.h"
+
+#define SLICE_ROWS 4096
+
+struct engine;
+
+struct slice {
+        struct engine *engine;
+        struct issuer *issuer;
+        struct open_window *window; /* committed */
+        unsigned n, at;     /* serials, and those the bulk lane has taken */
+        unsigned in_flight; /* of these, at the vault */
+        struct slice *next;
+        struct serial serials[SLICE_ROWS];
+};
+
+struct refresh_tally {
+        uint64_t n_fresh, n_due;
+};
+
+struct refresh {
+        struct task task; /* the walk under way, or the window being put */
+        bool busy;
+        bool pass_open, again; /* a pass is under way; the population changed behind it */
+        /* Where the pass stands. */
+        struct issuers *set;
+        unsigned issuer_at;
+        enum table table;
+        struct key at;
+        bool table_ended;
+        int64_t next_due_s; /* the earliest seen in this pass */
+        bool had_due;
+        struct slice *walking; /* filled by the task */
+        struct open_window *window;
+        struct slice *ready; /* waiting for the bulk lane, oldest first */
+        unsigned n_slices;
+        struct window_cache *windows; /* the reader's thread only */
+        int64_t next_pass_s;
+        uint32_t epoch;
+        struct refresh_tally tally; /* of the step under way */
+};
+
+MUST_CHECK enum err refresh_start(struct engine *engine);
+void refresh_stop(struct engine *engine);
+/* Goes on, or begins a pass that is due. Called when a slice was used up, and once a second. */
+void refresh_step(struct engine *engine);
+/* New records: begin again as soon as possible. */
+void refresh_kick(struct engine *engine);
+/* The slice the bulk lane takes from, or NULL. */
+struct slice *refresh_slice(struct engine *engine);
+/* All of it was sent and came back. */
+void refresh_slice_used(struct engine *engine, struct slice *slice);
+
+/* When is an answer of this window to be signed anew? (req 2.7) */
+int64_t refresh_due_s(const struct issuer *issuer, int64_t this_update_s, int64_t next_update_s);

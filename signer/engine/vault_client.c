@@ -1,0 +1,349 @@
+/* vault_client: packets out, answers in, and the way back up. */
+#include "signer/engine/vault_client.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/msg.h"
+#include "signer/engine/engine.h"
+#include "signer/supervisor.h"
+
+#define PAUSE_FIRST_MS 500
+#define PAUSE_MAX_MS 30000
+#define TICK_MS 100
+/* For the supervisor to kill the old vault and start another / for the token to open. */
+#define START_MS 15000
+#define OPEN_MS 30000
+/* Answers taken before other events get their turn. */
+#define ANSWERS_A_TURN 64
+
+unsigned vault_next_pause(unsigned pause_ms)
+{
+        if (pause_ms == 0)
+                return PAUSE_FIRST_MS;
+        return 2 * pause_ms < PAUSE_MAX_MS ? 2 * pause_ms : PAUSE_MAX_MS;
+}
+
+bool vault_is_up(const struct engine *e)
+{
+        return e->vault.state == VAULT_UP;
+}
+
+static void set_state(struct engine *e, enum vault_state state)
+{
+        struct vault_client *v = &e->vault;
+
+        if ((v->state == VAULT_UP) != (state == VAULT_UP) || v->since_s == 0)
+                v->since_s = engine_clock_now_s(&e->clock);
+        v->state = state;
+        v->state_since_ms = clock_mono_ms();
+}
+
+static void close_lane(struct vault_client *v, enum vault_lane lane)
+{
+        if (v->events[lane])
+                event_free(v->events[lane]);
+        v->events[lane] = NULL;
+        if (v->fds[lane] >= 0)
+                close(v->fds[lane]);
+        v->fds[lane] = -1;
+}
+
+/* Everything under way goes back to its owners. */
+static void return_calls(struct vault_client *v)
+{
+        for (unsigned lane = 0; lane < VAULT_LANES; lane++) {
+                struct vault_call *call = v->calls[lane];
+
+                v->calls[lane] = NULL;
+                v->n_calls[lane] = 0;
+                while (call) {
+                        struct vault_call *next = call->next;
+
+                        call->done(call, NULL);
+                        call = next;
+                }
+        }
+}
+
+static void go_down(struct engine *e, const char *why)
+{
+        struct vault_client *v = &e->vault;
+
+        if (v->state == VAULT_DOWN)
+                return;
+        if (v->signed_since_up)
+                v->pause_ms = 0;
+        v->signed_since_up = false;
+        v->pause_ms = vault_next_pause(v->pause_ms);
+        v->retry_at_ms = clock_mono_ms() + v->pause_ms;
+        v->retry_at_s = engine_clock_now_s(&e->clock) + (v->pause_ms + 999) / 1000;
+        snprintf(v->error, sizeof(v->error), "%s", why);
+        set_state(e, VAULT_DOWN);
+        log_warning("the token is away: revocations still commit, answers not signed yet get tryLater why=\"%s\" retry_in_ms=%u", why,
+                v->pause_ms);
+        close_lane(v, VAULT_URGENT);
+        close_lane(v, VAULT_BULK);
+        return_calls(v);
+        ondemand_vault_changed(e);
+}
+
+static void ask_for_vault(struct engine *e)
+{
+        static const uint8_t want = SUPERVISOR_WANT_VAULT;
+        struct vault_client *v = &e->vault;
+        enum err err = msg_send(e->channel, bytes_make(&want, 1), -1);
+
+        v->retry_at_s = 0;
+        set_state(e, VAULT_ASKED);
+        if (err != OK && err != ERR_AGAIN)
+                engine_quit(e, "the supervisor is gone");
+}
+
+static void come_up(struct engine *e, struct bytes text)
+{
+        set_state(e, VAULT_UP);
+        e->vault.error[0] = '\0';
+        log_info("the token is open %.*s", (int)text.len, (const char *)text.data);
+        engine_vault_is_up(e);
+}
+
+static void take_health(struct engine *e, const struct vault_answer *a)
+{
+        char why[256];
+
+        if (a->outcome == VAULT_OK) {
+                if (e->vault.state == VAULT_OPENING)
+                        come_up(e, a->text);
+                return;
+        }
+        snprintf(why, sizeof(why), "%.*s", (int)a->text.len, (const char *)a->text.data);
+        go_down(e, why);
+}
+
+static struct vault_call *take_call(struct vault_client *v, enum vault_lane lane, uint64_t id)
+{
+        for (struct vault_call **at = &v->calls[lane]; *at; at = &(*at)->next)
+                if ((*at)->id == id) {
+                        struct vault_call *call = *at;
+
+                        *at = call->next;
+                        v->n_calls[lane]--;
+                        return call;
+                }
+        return NULL;
+}
+
+/* False: the vault went away over it. */
+static bool take_answer(struct engine *e, enum vault_lane lane, struct bytes packet)
+{
+        static struct vault_answer a;
+        struct vault_call *call;
+        char why[256];
+
+        if (vault_answer_take(packet, &a) != OK) {
+                go_down(e, "the vault sent what is no answer");
+                return false;
+        }
+        if (a.kind == VAULT_HEALTH) {
+                take_health(e, &a);
+                return e->vault.state == VAULT_UP;
+        }
+        if (a.outcome == VAULT_TOKEN) {
+                snprintf(why, sizeof(why), "%.*s", (int)a.text.len, (const char *)a.text.data);
+                go_down(e, why);
+                return false;
+        }
+        call = take_call(&e->vault, lane, a.id);
+        if (!call) {
+                log_warning("the vault answered what was not asked id=%llu", (unsigned long long)a.id);
+                return true;
+        }
+        if (a.outcome == VAULT_OK)
+                e->vault.signed_since_up = true;
+        call->done(call, &a);
+        return e->vault.state == VAULT_UP;
+}
+
+static void read_lane(struct engine *e, enum vault_lane lane)
+{
+        static uint8_t packet[VAULT_PACKET_MAX];
+
+        for (unsigned i = 0; i < ANSWERS_A_TURN; i++) {
+                size_t len;
+                enum err err = msg_receive(e->vault.fds[lane], packet, sizeof(packet), &len, NULL);
+
+                if (err == ERR_AGAIN)
+                        return;
+                if (err != OK) {
+                        go_down(e, "the vault is gone");
+                        return;
+                }
+                if (!take_answer(e, lane, bytes_make(packet, len)))
+                        return;
+        }
+}
+
+static void on_urgent(evutil_socket_t fd, short what, void *arg)
+{
+        (void)fd, (void)what;
+        read_lane(arg, VAULT_URGENT);
+        engine_feed_vault(arg);
+}
+
+static void on_bulk(evutil_socket_t fd, short what, void *arg)
+{
+        (void)fd, (void)what;
+        read_lane(arg, VAULT_BULK);
+        engine_feed_vault(arg);
+}
+
+static void take_lane(struct engine *e, enum vault_lane lane, int fd)
+{
+        struct vault_client *v = &e->vault;
+
+        if (fd < 0)
+                return;
+        if (v->state != VAULT_ASKED) {
+                close(fd);
+                return;
+        }
+        close_lane(v, lane);
+        v->fds[lane] = fd;
+        v->events[lane] = event_new(e->base, fd, EV_READ | EV_PERSIST, lane == VAULT_URGENT ? on_urgent : on_bulk, e);
+        if (!v->events[lane] || event_add(v->events[lane], NULL) != 0) {
+                go_down(e, "out of memory");
+                return;
+        }
+        /* An urgent answer is taken before bulk ones that wait with it. */
+        if (v->fds[VAULT_URGENT] >= 0 && v->fds[VAULT_BULK] >= 0)
+                set_state(e, VAULT_OPENING);
+}
+
+static void take_word(struct engine *e, uint8_t word, int fd)
+{
+        if (word == SUPERVISOR_URGENT)
+                take_lane(e, VAULT_URGENT, fd);
+        else if (word == SUPERVISOR_BULK)
+                take_lane(e, VAULT_BULK, fd);
+        else if (fd >= 0)
+                close(fd);
+        /* While a new one is asked for it speaks of the old one. */
+        if (word == SUPERVISOR_VAULT_DIED && (e->vault.state == VAULT_OPENING || e->vault.state == VAULT_UP))
+                go_down(e, "the vault died");
+}
+
+static void on_channel(evutil_socket_t channel, short what, void *arg)
+{
+        struct engine *e = arg;
+        uint8_t packet[16];
+        size_t len;
+        int fd;
+        enum err err = msg_receive(channel, packet, sizeof(packet), &len, &fd);
+
+        (void)what;
+        if (err == ERR_AGAIN)
+                return;
+        if (err != OK)
+                engine_quit(e, "the supervisor is gone");
+        else
+                take_word(e, packet[0], fd);
+}
+
+static int64_t oldest_due(const struct vault_client *v)
+{
+        int64_t due = INT64_MAX;
+
+        for (unsigned lane = 0; lane < VAULT_LANES; lane++)
+                for (const struct vault_call *c = v->calls[lane]; c; c = c->next)
+                        if (c->due_ms < due)
+                                due = c->due_ms;
+        return due;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+        struct engine *e = arg;
+        struct vault_client *v = &e->vault;
+        int64_t now = clock_mono_ms();
+
+        (void)fd, (void)what;
+        if (v->state == VAULT_DOWN && now >= v->retry_at_ms)
+                ask_for_vault(e);
+        else if (v->state == VAULT_ASKED && now - v->state_since_ms > START_MS)
+                go_down(e, "the supervisor started no vault");
+        else if (v->state == VAULT_OPENING && now - v->state_since_ms > OPEN_MS)
+                go_down(e, "the token does not open");
+        else if (v->state == VAULT_UP && now >= oldest_due(v))
+                go_down(e, "the token hangs: the vault is killed and started again");
+}
+
+enum err vault_client_start(struct engine *e)
+{
+        struct vault_client *v = &e->vault;
+        struct timeval tick = {.tv_usec = TICK_MS * 1000};
+
+        *v = (struct vault_client){.fds = {-1, -1}};
+        evutil_make_socket_nonblocking(e->channel);
+        v->channel = event_new(e->base, e->channel, EV_READ | EV_PERSIST, on_channel, e);
+        v->timer = event_new(e->base, -1, EV_PERSIST, on_timer, e);
+        if (!v->channel || !v->timer || event_add(v->channel, NULL) != 0 || event_add(v->timer, &tick) != 0)
+                return ERR_NOMEM;
+        ask_for_vault(e);
+        return OK;
+}
+
+void vault_client_stop(struct engine *e)
+{
+        struct vault_client *v = &e->vault;
+
+        close_lane(v, VAULT_URGENT);
+        close_lane(v, VAULT_BULK);
+        if (v->channel)
+                event_free(v->channel);
+        if (v->timer)
+                event_free(v->timer);
+        v->channel = v->timer = NULL;
+        v->state = VAULT_DOWN;
+}
+
+/* Answers come mostly in the order of the questions: the oldest stands first. */
+static void append_call(struct vault_client *v, enum vault_lane lane, struct vault_call *call)
+{
+        struct vault_call **at = &v->calls[lane];
+
+        while (*at)
+                at = &(*at)->next;
+        call->next = NULL;
+        *at = call;
+        v->n_calls[lane]++;
+}
+
+enum err vault_ask(struct engine *e, enum vault_lane lane, struct vault_call *call, struct vault_question *q, int fd, int64_t timeout_ms)
+{
+        static uint8_t memory[VAULT_PACKET_MAX];
+        struct vault_client *v = &e->vault;
+        struct builder b = builder_fixed(memory, sizeof(memory));
+        enum err err;
+
+        if (v->state != VAULT_UP)
+                return ERR_TOKEN;
+        q->id = ++v->last_id;
+        vault_question_put(&b, q);
+        if (builder_failed(&b))
+                return ERR_RANGE;
+        err = msg_send(v->fds[lane], builder_bytes(&b), fd);
+        if (err == ERR_AGAIN)
+                return err;
+        if (err != OK) {
+                go_down(e, "the vault is gone");
+                return ERR_TOKEN;
+        }
+        call->id = q->id;
+        call->due_ms = clock_mono_ms() + (timeout_ms ? timeout_ms : e->conf->token_timeout_s * 1000);
+        append_call(v, lane, call);
+        return OK;
+}
