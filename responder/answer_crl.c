@@ -67,14 +67,14 @@ static bool read_name(const struct ca_table *cas, struct bytes text, struct crl_
 }
 
 /* When the CRL before this one of its kind was made: two of one second must not pass for each other by date alone. */
-static int64_t previous_this_update(struct txn *txn, const struct crl_name *name, const struct crl_row *row)
+static int64_t find_previous(struct txn *txn, const struct crl_file *file)
 {
-        uint64_t number = row->number;
-        struct crl_row before;
+        uint64_t position = UINT64_MAX;
+        struct crl_row row;
 
-        while (crl_before(txn, name->ca->key.id, name->shard, &number, &before) == OK)
-                if (before.is_delta == row->is_delta && before.number < row->number && before.state == CRL_PUBLISHED)
-                        return before.this_update;
+        while (crl_before(txn, file->ca_key, file->shard, &position, &row) == OK)
+                if (row.is_delta == file->is_delta && row.number < file->number && row.state == CRL_PUBLISHED)
+                        return row.this_update;
         return 0;
 }
 
@@ -87,7 +87,6 @@ static void set_file(struct turn *t, const struct crl_name *name, const struct c
                 .cacheable = true,
                 .max_age_s = answer_max_age(cap_s, t->now_s, row->next_update),
                 .last_modified_s = row->this_update,
-                .changed_at_s = previous_this_update(t->txn, name, row),
                 .expires_s = row->next_update,
                 .etag_len = sizeof row->digest,
                 .kind = BODY_FILE,
@@ -96,6 +95,9 @@ static void set_file(struct turn *t, const struct crl_name *name, const struct c
                 .total_len = file->size,
         };
 
+        if (file->previous_s < 0)
+                file->previous_s = find_previous(t->txn, file);
+        a.changed_at_s = file->previous_s;
         memcpy(a.etag, row->digest, sizeof row->digest);
         *ret_answer = a;
 }

@@ -131,7 +131,7 @@ static enum err file_new(struct crl_files *files, uint32_t ca_key, uint16_t shar
         if (!file)
                 return ERR_NOMEM;
         *file = (struct crl_file){.fd = steal_fd(&fd), .size = row->size, .n_users = 1, .ca_key = ca_key, .shard = shard,
-                .is_delta = row->is_delta, .number = row->number};
+                .is_delta = row->is_delta, .number = row->number, .previous_s = -1};
         memcpy(file->digest, row->digest, sizeof file->digest);
         *ret_file = file;
         return OK;

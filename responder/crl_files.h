@@ -13,6 +13,7 @@ struct crl_file {
         bool is_delta;
         uint64_t number;
         uint8_t digest[32];
+        int64_t previous_s; /* thisUpdate of the one published before it; -1 = not looked up yet (answer_crl does) */
         int64_t used_at; /* a count of uses: the least recently used one makes room */
 };
 

@@ -376,8 +376,10 @@ bool client_take(struct client *c, bool is_head, struct reply *ret_reply)
 
         pump(c->f);
         receive(c);
+        if (c->at == c->received.len)
+                return false;
         rest = bytes_make(&c->received.data[c->at], c->received.len - c->at);
-        end = rest.len > 0 ? memmem(rest.data, rest.len, "\r\n\r\n", 4) : NULL;
+        end = memmem(rest.data, rest.len, "\r\n\r\n", 4);
         if (!end)
                 return false;
         r.head = bytes_make(rest.data, (size_t)(end - rest.data) + 4);
