@@ -18,7 +18,7 @@ struct check {
         void (*found)(void *arg, const char *text);
         void *arg;
         uint64_t n;
-        uint32_t known_window; /* the one looked up last: rows of one slice share it */
+        uint32_t known_window, known_ca_key; /* the one looked up last: rows of one slice share it */
 };
 
 static __attribute__((format(printf, 3, 4))) void complain(struct check *c, struct bytes key, const char *format, ...)
@@ -53,15 +53,15 @@ static enum err check_window(struct check *c, struct bytes key, uint32_t id, uin
 
         if ((id == 0) != (signature_len == 0))
                 complain(c, key, "a signature without a window, or a window without a signature");
-        if (id == 0 || id == c->known_window)
+        if (id == 0 || (id == c->known_window && ca_key == c->known_ca_key))
                 return OK;
         e = window_get(c->txn, id, &window);
         if (e != OK)
                 return finding(c, e, key, "signed in a window that is not there");
         if (window.ca_key != ca_key)
                 complain(c, key, "signed in a window of another CA key");
-        else
-                c->known_window = id;
+        c->known_window = id;
+        c->known_ca_key = window.ca_key;
         return OK;
 }
 

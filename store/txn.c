@@ -81,9 +81,8 @@ static enum err commit_error(struct env *env, int rc, int errnum)
         return e;
 }
 
-enum err txn_commit(struct txn *txn)
+static enum err commit(struct txn *txn)
 {
-        _cleanup_free_ struct txn *owned = txn;
         int rc;
 
         if (txn->err != OK) {
@@ -93,6 +92,14 @@ enum err txn_commit(struct txn *txn)
         errno = 0;
         rc = mdb_txn_commit(txn->lmdb);
         return rc == 0 ? OK : commit_error(txn->env, rc, errno);
+}
+
+enum err txn_commit(struct txn *txn)
+{
+        enum err e = commit(txn);
+
+        free(txn);
+        return e;
 }
 
 void txn_abort(struct txn *txn)

@@ -1,9 +1,12 @@
 /* A reader without a lock, in a process of its own, against a writer that commits as fast as it can: whatever a turn hands out is one snapshot. */
 #include "store_helper.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define ROWS 2000
 #define COMMITS 25000
@@ -101,7 +104,7 @@ static void no_turn_that_counts_ever_sees_a_page_that_was_reused(void **state)
         pid_t pid;
 
         fill(s);
-        assert_int_equal(pipe2(pipes, 0x800 /* O_NONBLOCK */), 0);
+        assert_int_equal(pipe2(pipes, O_NONBLOCK), 0);
         pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
@@ -168,6 +171,21 @@ static void a_turn_begins_at_the_newest_commit(void **state)
         env_close(reader);
 }
 
+/* The pins of the writer before died with it: its readers may still be in their last turn. */
+static void a_writer_that_takes_over_commits_nothing_before_old_turns_have_ended(void **state)
+{
+        struct store *s = *state;
+        int64_t opened_ms;
+
+        store_add(s, 1, 1, 0);
+        env_close(s->env);
+        s->env = NULL;
+        opened_ms = clock_mono_ms();
+        store_reopen(s);
+        store_add(s, 2, 1, 0);
+        assert_true(clock_mono_ms() - opened_ms >= ENV_PIN_MS);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, store_setup, store_teardown)
 
 int main(void)
@@ -177,6 +195,7 @@ int main(void)
                 CASE(pages_are_reused_in_the_end_so_the_file_does_not_grow_for_ever),
                 CASE(a_turn_that_took_too_long_is_stale_and_the_next_is_not),
                 CASE(a_turn_begins_at_the_newest_commit),
+                CASE(a_writer_that_takes_over_commits_nothing_before_old_turns_have_ended),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
