@@ -3,13 +3,10 @@
  *
  * All that is found is shown, not the first only; each finding says what to do about it.
  */
-#include <errno.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -20,8 +17,6 @@
 #define PATH_LEN 4096
 #define EXPIRY_WARNING_S (30 * CLOCK_DAY_S)
 #define SIGNER_WARNING_S (14 * CLOCK_DAY_S)
-
-extern char **environ;
 
 enum level { LEVEL_FINE, LEVEL_NOTICE, LEVEL_WRONG };
 
@@ -208,21 +203,18 @@ static void run_signer(struct check *c)
 {
         char program[PATH_LEN];
         char *words[] = {program, (char *)(uintptr_t) "--config", c->t->config_file, (char *)(uintptr_t) "--check-store", NULL};
-        pid_t pid;
-        int status = 0;
+        int status;
+        enum err e;
 
         if (tool_find_program("tocsin-signer", "TOCSIN_SIGNER", "../signer", program, sizeof(program)) != OK) {
                 find(c, LEVEL_NOTICE, "name it: TOCSIN_SIGNER=/path/to/tocsin-signer",
                         "store: not checked: the engine is down, and tocsin-signer is not found");
                 return;
         }
-        if (posix_spawn(&pid, program, NULL, NULL, words, environ) != 0) {
-                store_wrong(c, NULL, strerror(errno));
-                return;
-        }
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-                ;
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        e = tool_run_program(program, words, &status);
+        if (e != OK)
+                store_wrong(c, NULL, err_text(e));
+        else if (status == 0)
                 find(c, LEVEL_FINE, NULL, "store (the engine is down; tocsin-signer --check-store has looked through it)");
         else
                 store_wrong(c, "keep a copy of the store; restore a backup or ask for help", "tocsin-signer --check-store found it wrong");

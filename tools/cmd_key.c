@@ -1,9 +1,7 @@
-/* key new, csr, list: done by the vault, which alone may reach the token: this command becomes it. key install: an OCSP signer's
+/* key new, csr, list: done by the vault's program, which alone may reach the token. key install: an OCSP signer's
  * certificate is checked against RFC 6960 4.2.2.2 and BR 7.1.2.8 (req 2.14, 2.15), then put in its place. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -14,13 +12,21 @@
 #define PATH_LEN 4096
 #define WORDS_MAX 16
 
-/* Never returns when it succeeds. */
-static int become_vault(struct tool *t, const char *mode, const char *const *options)
+/* What the vault's program returns (its --help), in our codes. It has said why. */
+static int exit_code_of_vault(int status)
+{
+        static const enum exit_code codes[] = {EXIT_OK, EXIT_REFUSED, EXIT_CONFIG, EXIT_TOKEN};
+
+        return status < (int)(sizeof(codes) / sizeof(*codes)) ? codes[status] : EXIT_SYSTEM;
+}
+
+static int run_vault(struct tool *t, const char *mode, const char *const *options)
 {
         char program[PATH_LEN];
         const char *words[WORDS_MAX] = {program, "--config", t->config_file, mode};
         size_t n = 4;
-        int code = tool_load_conf(t);
+        int status, code = tool_load_conf(t);
+        enum err e;
 
         if (code != EXIT_OK)
                 return code;
@@ -31,9 +37,10 @@ static int become_vault(struct tool *t, const char *mode, const char *const *opt
         if (t->json && strcmp(mode, "key-list") == 0)
                 words[n++] = "--json";
         words[n] = NULL;
-        fflush(stdout);
-        execv(program, (char *const *)(uintptr_t)words);
-        return tool_fail(t, EXIT_SYSTEM, NULL, "%s: %s", program, strerror(errno));
+        e = tool_run_program(program, (char *const *)(uintptr_t)words, &status);
+        if (e != OK)
+                return tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be started: %s", program, err_text(e));
+        return exit_code_of_vault(status);
 }
 
 static int need(struct tool *t, const char *option, const char *example)
@@ -49,7 +56,7 @@ int cmd_key_new(struct tool *t)
         const char *words[] = {"--label", options_get(&t->options, "label"), "--algorithm", algorithm ? algorithm : "p256", NULL};
         int code = need(t, "label", "ocsp-1");
 
-        return code == EXIT_OK ? become_vault(t, "key-new", words) : code;
+        return code == EXIT_OK ? run_vault(t, "key-new", words) : code;
 }
 
 int cmd_key_csr(struct tool *t)
@@ -62,14 +69,14 @@ int cmd_key_csr(struct tool *t)
                 code = need(t, "subject", "\"/CN=OCSP signer 1\"");
         if (code == EXIT_OK)
                 code = need(t, "out", "ocsp-1.csr");
-        return code == EXIT_OK ? become_vault(t, "key-csr", words) : code;
+        return code == EXIT_OK ? run_vault(t, "key-csr", words) : code;
 }
 
 int cmd_key_list(struct tool *t)
 {
         const char *words[] = {NULL};
 
-        return become_vault(t, "key-list", words);
+        return run_vault(t, "key-list", words);
 }
 
 /* ---- install ---- */

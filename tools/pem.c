@@ -5,7 +5,7 @@ static const char begin_mark[] = "-----BEGIN ", end_mark[] = "-----END ", dashes
 
 static const uint8_t *find(struct bytes text, const char *mark)
 {
-        return text.len ? memmem(text.data, text.len, mark, strlen(mark)) : NULL;
+        return text.data && text.len ? memmem(text.data, text.len, mark, strlen(mark)) : NULL;
 }
 
 bool pem_has_begin(struct bytes text)

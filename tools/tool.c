@@ -1,14 +1,19 @@
 /* tool: the configuration, the engine, and the voice of the command. */
 #include "tools/tool.h"
 
+#include <errno.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
 #define TEXT_MAX 1024
+
+extern char **environ;
 
 void tool_find_config(struct tool *t)
 {
@@ -260,4 +265,20 @@ enum err tool_find_program(const char *name, const char *variable, const char *b
                 if (try_program(ret_path, cap, folder, betweens[i], name))
                         return OK;
         return find_in_path(name, ret_path, cap) ? OK : ERR_NOT_FOUND;
+}
+
+enum err tool_run_program(const char *program, char *const *words, int *ret_status)
+{
+        int status, errnum;
+        pid_t pid;
+
+        fflush(NULL);
+        errnum = posix_spawn(&pid, program, NULL, NULL, words, environ);
+        if (errnum != 0)
+                return err_from_errno(errnum);
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return err_from_errno(errno);
+        *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        return OK;
 }
