@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -127,6 +128,42 @@ static void no_command_has_one_option_or_letter_twice(void **state)
         }
 }
 
+/* Is the option in the page, as mdoc writes it ("Fl -reason"), or with its letter before it? */
+static bool page_has_option(const char *page, const struct option_row *row)
+{
+        char text[64];
+
+        snprintf(text, sizeof(text), "Fl -%s", row->name);
+        return strstr(page, text) != NULL;
+}
+
+static void the_manual_page_has_every_command_option_and_exit_code(void **state)
+{
+        static char page[1 << 16];
+        FILE *file = fopen(getenv("TOCSIN_PAGE"), "r");
+        char text[128];
+
+        (void)state;
+        assert_non_null(file);
+        page[fread(page, 1, sizeof(page) - 1, file)] = '\0';
+        fclose(file);
+        for (const struct command *c = tool_commands; c->name; c++) {
+                snprintf(text, sizeof(text), "Cm %s", c->name);
+                if (c->help && !strstr(page, text))
+                        fail_msg("tocsin.1 lacks the command %s", c->name);
+                for (const struct option_row *r = c->options; c->help && r->name; r++)
+                        if (!page_has_option(page, r))
+                                fail_msg("tocsin.1 lacks --%s of %s", r->name, c->name);
+        }
+        for (const struct option_row *r = tool_global_options; r->name; r++)
+                assert_true(page_has_option(page, r));
+        for (int i = 0; i < EXIT_CODE_N; i++) { /* the words after the first letter, which the page writes large */
+                snprintf(text, sizeof(text), ".It %d\n", i);
+                assert_non_null(strstr(page, text));
+                assert_non_null(strstr(page, exit_code_text(i) + 1));
+        }
+}
+
 static void commands_are_found_by_one_or_two_words(void **state)
 {
         const char *const add[] = {"issuer", "add", "x"}, *const revoke[] = {"revoke", "01"}, *const half[] = {"issuer"};
@@ -172,6 +209,7 @@ int main(void)
                 cmocka_unit_test(distance_counts_changed_letters),
                 cmocka_unit_test(every_command_explains_itself),
                 cmocka_unit_test(no_command_has_one_option_or_letter_twice),
+                cmocka_unit_test(the_manual_page_has_every_command_option_and_exit_code),
                 cmocka_unit_test(commands_are_found_by_one_or_two_words),
                 cmocka_unit_test(exit_codes_are_documented_and_follow_the_engines_codes),
         };
