@@ -384,6 +384,7 @@ void bulk_feed(struct engine *e)
 void bulk_written_back(struct engine *e)
 {
         bulk_feed(e);
+        refresh_step(e);
 }
 
 enum err bulk_start(struct engine *e)

@@ -340,7 +340,9 @@ void refresh_step(struct engine *e)
 
         if (r->busy || e->stopping || e->space_short || engine_clock_is_frozen(&e->clock))
                 return;
-        if (!r->pass_open && (r->again || engine_clock_now_s(&e->clock) >= r->next_pass_s))
+        /* Not while signatures of the last slices are on their way into the store: they would be made twice. */
+        if (!r->pass_open && r->n_slices == 0 && clock_mono_ms() >= r->rest_until_ms &&
+                (r->again || engine_clock_now_s(&e->clock) >= r->next_pass_s))
                 begin_pass(e);
         /* The walk goes no further ahead than the token follows; while it is away nothing is prepared. */
         if (r->pass_open && r->n_slices < SLICES_AHEAD && vault_is_up(e))
@@ -371,6 +373,7 @@ void refresh_slice_used(struct engine *e, struct slice *slice)
                         break;
                 }
         slice_free(r, slice);
+        r->rest_until_ms = clock_mono_ms() + 3 * WRITEBACK_MS;
         refresh_step(e);
 }
 

@@ -45,6 +45,7 @@ struct refresh {
         unsigned n_slices;
         struct window_cache *windows; /* the reader's thread only */
         int64_t next_pass_s;
+        int64_t rest_until_ms; /* monotonic: no new pass before */
         uint32_t epoch;
         struct refresh_tally tally; /* of the step under way */
 };
