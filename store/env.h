@@ -41,7 +41,9 @@ struct env_space {
         uint64_t disk_free;  /* bytes the file system still has for us */
 };
 void env_get_space(struct env *env, struct env_space *ret_space);
-/* Allocates the reserve anew (txn_begin_write does when half of it is used). ERR_UNSUPPORTED: the file system has no fallocate. ERR_NOSPC: it cannot be had: bulk and batches stop, single revocations go on in what is left of it. */
+/* Allocates the reserve anew (txn_begin_write does when half of it is used). ERR_NOSPC: it cannot be had: bulk and batches stop, single revocations go
+ * on in what is left of it. A transaction larger than the reserve can eat all of it: bulk commits less at once. ERR_UNSUPPORTED: the file system
+ * has no fallocate. */
 MUST_CHECK enum err env_reserve(struct env *env);
 
 /* The id of the newest commit; cheap, callable in both modes. */

@@ -1,7 +1,7 @@
 /* schema: the tables, their keys, and the version of their layout. The one list: a table is a row in schema.c.
  *
- * Integers in keys are big-endian so that LMDB's byte order is their order; values are packed little structs with explicit
- * encoding (each table's .c has its put and take side by side). Times are u32 Unix seconds, 0 = none. Every value of a table opens with
+ * Integers in keys are big-endian so that LMDB's byte order is their order; values have an explicit
+ * encoding (each table's .c has its put and take side by side): record and exception a packed little-endian head, the others big-endian. Times are u32 Unix seconds, 0 = none. Every value of a table opens with
  * what the hot path needs. A later version may append to a value; readers ignore what they do not know.
  */
 #pragma once

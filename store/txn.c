@@ -121,6 +121,11 @@ void txn_fail(struct txn *txn, enum err err)
                 txn->err = err;
 }
 
+bool txn_is_write(const struct txn *txn)
+{
+        return txn->is_write;
+}
+
 uint64_t txn_id(const struct txn *txn)
 {
         return mdb_txn_id(txn->lmdb);

@@ -34,6 +34,8 @@ MUST_CHECK enum err txn_turn_begin(struct env *env, struct txn **ret_txn);
 /* ERR_STALE: the turn took too long; whatever was read must be thrown away and read again in a new turn. */
 MUST_CHECK enum err txn_turn_end(struct txn *txn);
 
+/* Then what it reads may be its own and never be committed. */
+bool txn_is_write(const struct txn *txn);
 /* May what was read until now be kept? Always but in a turn that took too long. For what outlives a turn, a cache. */
 bool txn_is_sound(const struct txn *txn);
 

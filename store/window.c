@@ -93,7 +93,9 @@ enum err window_get(struct txn *txn, uint32_t id, struct window *ret_window)
         return e == OK ? read_window(value, id, ret_window) : e;
 }
 
-/* ---- cache: slot id % max; ids are given in sequence, so the newest `max` windows never share one ---- */
+/* ---- cache: slot id % max; ids are given in sequence, so the newest `max` windows never share one ----
+ *
+ * What a write transaction reads is not kept: were it one of its own windows, and were it not committed, its id would be given again. */
 
 struct slot {
         struct window window; /* id 0 = empty */
@@ -102,6 +104,7 @@ struct slot {
 
 struct window_cache {
         unsigned max;
+        struct slot passing; /* of the last miss in a write transaction */
         struct slot slots[];
 };
 
@@ -119,8 +122,11 @@ struct window_cache *window_cache_new(unsigned max)
 
 void window_cache_free(struct window_cache *c)
 {
-        for (unsigned i = 0; c && i < c->max; i++)
+        if (!c)
+                return;
+        for (unsigned i = 0; i < c->max; i++)
                 free(c->slots[i].memory);
+        free(c->passing.memory);
         free(c);
 }
 
@@ -153,7 +159,9 @@ const struct window *window_cache_get(struct window_cache *c, struct txn *txn, u
 
         if (id == 0)
                 return NULL;
-        if (slot->window.id != id && fill_slot(slot, txn, id) != OK)
-                return NULL;
-        return &slot->window;
+        if (slot->window.id == id)
+                return &slot->window;
+        if (txn_is_write(txn))
+                slot = &c->passing;
+        return fill_slot(slot, txn, id) == OK ? &slot->window : NULL;
 }

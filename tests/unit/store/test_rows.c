@@ -121,6 +121,24 @@ static void windows_come_back_as_they_were_and_the_cache_outlives_the_transactio
         window_cache_free(cache);
 }
 
+static void a_window_that_was_never_committed_is_not_in_the_cache_when_its_id_is_given_again(void **state)
+{
+        struct store *s = *state;
+        struct window_cache *cache = window_cache_new(4);
+        struct window w = {.ca_key = CA, .this_update_s = T0};
+        struct txn *txn = store_begin(s);
+        uint32_t id = window_put(txn, &w);
+
+        assert_non_null(cache);
+        assert_int_equal(window_cache_get(cache, txn, id)->this_update_s, T0);
+        txn_abort(txn);
+        assert_int_equal(store_window(s, T0 + 7, T0 + 100), id);
+        txn = store_read(s);
+        assert_int_equal(window_cache_get(cache, txn, id)->this_update_s, T0 + 7);
+        txn_abort(txn);
+        window_cache_free(cache);
+}
+
 /* ---- CAs and signers ---- */
 
 static uint32_t put_ca(struct store *s, const char *label, const char *name, const char *spki, int64_t not_after_s, enum err expected)
@@ -299,6 +317,7 @@ int main(void)
                 CASE(an_event_cut_out_breaks_the_chain),
                 CASE(two_events_exchanged_break_the_chain),
                 CASE(windows_come_back_as_they_were_and_the_cache_outlives_the_transaction),
+                CASE(a_window_that_was_never_committed_is_not_in_the_cache_when_its_id_is_given_again),
                 CASE(a_ca_is_its_name_and_key_and_keeps_its_id_when_renewed),
                 CASE(a_disabled_signer_stays_disabled_and_its_signatures_give_way),
                 CASE(time_never_goes_back_and_epochs_and_ids_only_grow),
