@@ -65,13 +65,19 @@ static bool options_read(int argc, char **argv, struct options *ret)
         return optind == argc;
 }
 
-/* A child opens its log anew by descriptor, so the file is opened before anyone drops privileges. */
-static bool start_log(const struct conf *conf, bool to_stderr)
+/* With --foreground the children, too, write to standard error: they take the target from this configuration. */
+static bool start_log(struct conf *conf, bool to_stderr)
 {
+        char *target = strdup(to_stderr ? "stderr" : conf->log_target);
+
+        if (!target)
+                return false;
+        free(conf->log_target);
+        conf->log_target = target;
         log_init("signer", (enum log_level)conf->log_level);
-        if (to_stderr || log_open(conf->log_target))
+        if (log_open(target))
                 return true;
-        fprintf(stderr, "tocsin-signer: cannot open the log %s: %s\n", conf->log_target, strerrordesc_np(errno));
+        fprintf(stderr, "tocsin-signer: cannot open the log %s: %s\n", target, strerrordesc_np(errno));
         return false;
 }
 

@@ -94,21 +94,32 @@ static bool become_child(const struct supervisor *s)
         return getppid() == s->self;
 }
 
-/* An engine started again may have been ended by what a reload had changed: it reads what stands in the file now. */
-static struct conf *engine_conf(const struct supervisor *s)
+/* An engine started again may have been ended by what a reload had changed: it reads what stands in the file now. Its log
+ * stays where it is. */
+static struct conf *read_again(const struct supervisor *s)
 {
         struct conf *fresh = NULL;
         struct conf_problem problem;
+        char *log_target;
 
-        if (s->engine_ran_before && conf_load(s->config_file, &fresh, &problem) != OK)
+        if (conf_load(s->config_file, &fresh, &problem) != OK) {
                 log_warning("the configuration cannot be read again, the engine runs with the one from the start why=\"%s\"",
                         problem.text);
-        return fresh ? fresh : (struct conf *)(uintptr_t)s->conf;
+                return NULL;
+        }
+        log_target = strdup(s->conf->log_target);
+        if (log_target) {
+                free(fresh->log_target);
+                fresh->log_target = log_target;
+        }
+        return fresh;
 }
 
 _Noreturn static void engine_child(const struct supervisor *s, int channel)
 {
+        struct conf *fresh = NULL;
         enum err e;
+        int code;
 
         if (!become_child(s))
                 _exit(EXIT_FAILURE);
@@ -121,7 +132,11 @@ _Noreturn static void engine_child(const struct supervisor *s, int channel)
                         s->conf->engine_user, err_text(e));
                 _exit(EXIT_FAILURE);
         }
-        exit(engine_run(engine_conf(s), channel));
+        if (s->engine_ran_before)
+                fresh = read_again(s);
+        code = engine_run(fresh ? fresh : (struct conf *)(uintptr_t)s->conf, channel);
+        conf_free(fresh);
+        exit(code);
 }
 
 static void start_engine(struct supervisor *s)
@@ -170,7 +185,8 @@ _Noreturn static void vault_child(const struct supervisor *s, int urgent, int bu
         /* From place_ends on there may be no log: descriptor 3 or 4 may have been its file. The exit code is seen by reap.
          */
         if (become_child(s) && place_ends(urgent, bulk))
-                execl(s->vault_path, "tocsin-vault", "--config", s->config_file, "--serve", (char *)NULL);
+                execl(s->vault_path, "tocsin-vault", "--config", s->config_file, "--serve", s->conf->log_target,
+                        (char *)NULL);
         _exit(EXIT_NO_EXEC);
 }
 

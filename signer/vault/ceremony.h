@@ -7,5 +7,6 @@
 #define CEREMONY_EXIT_CONFIG 2
 #define CEREMONY_WRONG_USAGE (-1) /* nothing was done: the caller prints the usage */
 
-/* argv[0] is the command: key-new, key-csr, key-list. The process's exit code, or CEREMONY_WRONG_USAGE. Says on standard error what went wrong. */
+/* argv[0] is the command: key-new, key-csr, key-list. The process's exit code, or CEREMONY_WRONG_USAGE. Says on standard
+ * error what went wrong. */
 int ceremony_run(const struct conf *conf, int argc, char **argv);

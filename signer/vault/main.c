@@ -11,7 +11,7 @@
 #include "signer/vault/serve.h"
 
 static const char usage[] =
-        "usage: tocsin-vault --config FILE --serve\n"
+        "usage: tocsin-vault --config FILE --serve [LOG]\n"
         "       tocsin-vault --config FILE key-new --label LABEL --algorithm p256|p384|rsa2048|rsa3072|rsa4096\n"
         "       tocsin-vault --config FILE key-csr --label LABEL --subject /CN=NAME --out FILE\n"
         "       tocsin-vault --config FILE key-list [--json]\n"
@@ -21,13 +21,14 @@ static const char usage[] =
         "Exit codes: 0 done, 1 failure, 2 wrong usage or configuration, 3 the token failed.\n";
 
 /* Privileges go before the token's module, the PIN and the first packet come. */
-_Noreturn static void serve(const struct conf *conf)
+_Noreturn static void serve(const struct conf *conf, const char *log_target)
 {
         enum err e;
 
         signal(SIGHUP, SIG_IGN);
         log_init("vault", (enum log_level)conf->log_level);
-        log_open(conf->log_target);
+        if (!log_open(log_target))
+                log_warning("cannot open the log, writing to standard error target=%s", log_target);
         e = jail_user(conf->vault_user);
         if (e == OK)
                 e = jail_no_new_privileges(SIGKILL);
@@ -50,7 +51,7 @@ static int run(const char *config, int argc, char **argv)
                 return CEREMONY_EXIT_CONFIG;
         }
         if (strcmp(argv[0], "--serve") == 0)
-                serve(conf);
+                serve(conf, argc > 1 ? argv[1] : conf->log_target);
         return ceremony_run(conf, argc, argv);
 }
 

@@ -35,7 +35,7 @@ struct policy_issuer {
         int crl_key;              /* likewise */
 };
 
-/* Made by issuers_load, then read by all threads. */
+/* Made by policy_load, then read by all threads. */
 struct policy {
         struct policy_issuer *issuers;
         unsigned n_issuers;

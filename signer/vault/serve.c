@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "signer/supervisor.h"
-#include "signer/vault/issuers.h"
+#include "signer/vault/policy_load.h"
 #include "signer/vault/seal.h"
 #include "signer/vault/sign.h"
 
@@ -148,7 +148,7 @@ static enum err open_vault(
                 .pin_file = conf->token_pin_file,
                 .n_sessions = conf->token_sessions,
         };
-        enum err e = issuers_load(conf, clock_now_s(), &v->policy);
+        enum err e = policy_load(conf, clock_now_s(), &v->policy);
 
         if (e == OK)
                 e = token_open(&v->token, &options, ret_problem);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "signer/vault/issuers.h"
+#include "signer/vault/policy_load.h"
 
 const char *fixture_path(const struct fixture *f, const char *name)
 {
@@ -43,7 +43,7 @@ struct fixture *fixture_make(const char *module)
                 fail_msg("%s", problem.text);
         assert_int_equal(f.conf->n_issuers, 4);
         f.now_s = clock_now_s();
-        assert_int_equal(issuers_load(f.conf, f.now_s, &f.policy), OK);
+        assert_int_equal(policy_load(f.conf, f.now_s, &f.policy), OK);
         return &f;
 }
 
@@ -51,7 +51,7 @@ void fixture_remove(struct fixture *f)
 {
         char command[128];
 
-        issuers_done(&f->policy);
+        policy_done(&f->policy);
         conf_free(f->conf);
         snprintf(command, sizeof(command), "rm -rf %s", f->folder);
         assert_int_equal(system(command), 0);

@@ -1,10 +1,10 @@
-/* issuers: certificates in, policy out. What is refused here is refused for as long as this vault runs: the engine starts a
- * new one when the configuration changes.
+/* policy_load: certificates in, policy out. What is refused here is refused for as long as this vault runs: the engine
+ * starts a new one when the configuration changes.
  *
  * Two issuers may use one key (a CA that was renamed, a delegate for several): keys are told apart by their
  * SubjectPublicKeyInfo alone.
  */
-#include "signer/vault/issuers.h"
+#include "signer/vault/policy_load.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -144,9 +144,9 @@ static enum err add_issuer(struct policy *p, const struct conf_issuer *conf, int
 }
 
 /* An offline issuer has no key in a token here (req 4.19). */
-enum err issuers_load(const struct conf *conf, int64_t now_s, struct policy *ret_policy)
+enum err policy_load(const struct conf *conf, int64_t now_s, struct policy *ret_policy)
 {
-        _cleanup_(issuers_done) struct policy p = {0};
+        _cleanup_(policy_done) struct policy p = {0};
         enum err e = OK;
 
         p.issuers = calloc(conf->n_issuers + 1, sizeof(*p.issuers));
@@ -163,7 +163,7 @@ enum err issuers_load(const struct conf *conf, int64_t now_s, struct policy *ret
         return OK;
 }
 
-void issuers_done(struct policy *p)
+void policy_done(struct policy *p)
 {
         for (unsigned i = 0; i < p->n_issuers; i++) {
                 certificate_done(&p->issuers[i].ca);
