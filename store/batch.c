@@ -1,7 +1,9 @@
-/* batch: the rows of batches and of the ledger. What is done with them stands in revocation.c (one serial) and mass.c (many).
+/* batch: the rows of batches and of the ledger. What is done with them stands in revocation.c (one serial) and mass.c
+ * (many).
  *
- * batch: state u8, activated_at u32, ca_key, created_at, n_items, n_deferred, n_signed u32, digest, actor and incident as block16. Its length
- * never changes, so that counting rewrites it in place. item: progress u8, reason u8, shard u16, revoked_at u32, invalidity_date u32. */
+ * batch: state u8, activated_at u32, ca_key, created_at, n_items, n_deferred, n_signed u32, digest, actor and incident as
+ * block16. Its length never changes, so that counting rewrites it in place. item: progress u8, reason u8, shard u16,
+ * revoked_at u32, invalidity_date u32. */
 #include "store/batch.h"
 
 #include "base/cleanup.h"
@@ -34,11 +36,11 @@ static enum err read_batch(struct bytes in, uint32_t id, struct batch *ret_batch
         struct batch b = {.id = id};
         struct bytes digest;
 
-        if (bytes_take_u8(&in, &b.state) != OK || bytes_take_u32(&in, &b.activated_at) != OK || bytes_take_u32(&in, &b.ca_key) != OK ||
-                bytes_take_u32(&in, &b.created_at) != OK || bytes_take_u32(&in, &b.n_items) != OK ||
-                bytes_take_u32(&in, &b.n_deferred) != OK || bytes_take_u32(&in, &b.n_signed) != OK ||
-                bytes_take(&in, sizeof(b.digest), &digest) != OK || bytes_take_block16(&in, &b.actor) != OK ||
-                bytes_take_block16(&in, &b.incident) != OK)
+        if (bytes_take_u8(&in, &b.state) != OK || bytes_take_u32(&in, &b.activated_at) != OK ||
+                bytes_take_u32(&in, &b.ca_key) != OK || bytes_take_u32(&in, &b.created_at) != OK ||
+                bytes_take_u32(&in, &b.n_items) != OK || bytes_take_u32(&in, &b.n_deferred) != OK ||
+                bytes_take_u32(&in, &b.n_signed) != OK || bytes_take(&in, sizeof(b.digest), &digest) != OK ||
+                bytes_take_block16(&in, &b.actor) != OK || bytes_take_block16(&in, &b.incident) != OK)
                 return ERR_CORRUPT;
         memcpy(b.digest, digest.data, sizeof(b.digest));
         *ret_batch = b;

@@ -1,5 +1,5 @@
-/* ca: rows by id. Layout: not_after u64, label, name, spki, ski as block16, certificate as block32, number of hashes u8, and for each
- * its name hash and key hash as block16. */
+/* ca: rows by id. Layout: not_after u64, label, name, spki, ski as block16, certificate as block32, number of hashes u8, and
+ * for each its name hash and key hash as block16. */
 #include "store/ca.h"
 
 #include "base/cleanup.h"
@@ -49,9 +49,10 @@ static enum err read_ca(struct bytes in, uint32_t id, struct ca *ret_ca)
         struct ca ca = {.id = id, .key.id = id};
         uint64_t not_after;
 
-        if (bytes_take_u64(&in, &not_after) != OK || bytes_take_block16(&in, &ca.label) != OK || bytes_take_block16(&in, &ca.name) != OK ||
-                bytes_take_block16(&in, &ca.spki) != OK || bytes_take_block16(&in, &ca.ski) != OK ||
-                bytes_take_block32(&in, &ca.certificate) != OK || take_key(&in, &ca.key) != OK)
+        if (bytes_take_u64(&in, &not_after) != OK || bytes_take_block16(&in, &ca.label) != OK ||
+                bytes_take_block16(&in, &ca.name) != OK || bytes_take_block16(&in, &ca.spki) != OK ||
+                bytes_take_block16(&in, &ca.ski) != OK || bytes_take_block32(&in, &ca.certificate) != OK ||
+                take_key(&in, &ca.key) != OK)
                 return ERR_CORRUPT;
         ca.not_after_s = (int64_t)not_after;
         *ret_ca = ca;

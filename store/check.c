@@ -95,7 +95,8 @@ static bool is_listed(const struct exception *x)
         return x->status == EXCEPTION_REVOKED || x->status == EXCEPTION_HELD;
 }
 
-static enum err get_crl_entry(struct check *c, uint32_t ca_key, uint16_t shard, struct bytes serial, struct crl_entry_row *ret_row)
+static enum err get_crl_entry(
+        struct check *c, uint32_t ca_key, uint16_t shard, struct bytes serial, struct crl_entry_row *ret_row)
 {
         struct key key = key_crl_entry(ca_key, shard, serial);
         struct bytes value;
@@ -109,7 +110,8 @@ static bool is_same_revocation(const struct exception *x, const struct crl_entry
         return x->reason == row->reason && x->revoked_at == row->revoked_at && x->invalidity_date == row->invalidity_date;
 }
 
-static enum err check_crl_listing(struct check *c, struct bytes key, uint32_t ca_key, struct bytes serial, const struct exception *x)
+static enum err check_crl_listing(
+        struct check *c, struct bytes key, uint32_t ca_key, struct bytes serial, const struct exception *x)
 {
         struct crl_entry_row row;
         struct record record;
@@ -130,7 +132,8 @@ static enum err check_crl_listing(struct check *c, struct bytes key, uint32_t ca
         return OK;
 }
 
-static enum err check_ledger(struct check *c, struct bytes key, uint32_t ca_key, struct bytes serial, const struct exception *x)
+static enum err check_ledger(
+        struct check *c, struct bytes key, uint32_t ca_key, struct bytes serial, const struct exception *x)
 {
         struct batch_brief batch;
         struct item item;
@@ -159,8 +162,8 @@ static enum err check_exception(struct check *c, struct bytes key, struct bytes 
 
         if (!split_serial_key(c, key, &ca_key, &serial))
                 return OK;
-        if (exception_read(value, &x) != OK || x.status < EXCEPTION_REVOKED || x.status > EXCEPTION_RELEASED || !reason_allowed(x.reason) ||
-                x.generation == 0 || (x.batch == 0 && (x.revoked_at == 0 || x.changed_at == 0)))
+        if (exception_read(value, &x) != OK || x.status < EXCEPTION_REVOKED || x.status > EXCEPTION_RELEASED ||
+                !reason_allowed(x.reason) || x.generation == 0 || (x.batch == 0 && (x.revoked_at == 0 || x.changed_at == 0)))
                 return finding(c, ERR_CORRUPT, key, "malformed exception");
         e = check_window(c, key, x.window, ca_key, x.signature.len);
         if (e == OK)
@@ -177,7 +180,8 @@ static enum err check_crl_entry(struct check *c, struct bytes key, struct bytes 
         uint32_t ca_key;
         enum err e;
 
-        if (key_take_serial(key, 6, &serial) != OK || bytes_take_u32(&rest, &ca_key) != OK || crl_entry_row_read(value, &row) != OK)
+        if (key_take_serial(key, 6, &serial) != OK || bytes_take_u32(&rest, &ca_key) != OK ||
+                crl_entry_row_read(value, &row) != OK)
                 return finding(c, ERR_CORRUPT, key, "malformed crl_entry");
         e = exception_get(c->txn, ca_key, serial_bytes(&serial), &x);
         if (e == OK && (!is_listed(&x) || !is_same_revocation(&x, &row)))
@@ -191,7 +195,8 @@ struct tally {
         uint32_t n_items, n_deferred, n_signed;
 };
 
-static enum err check_item_row(struct check *c, const struct batch *batch, struct bytes key, uint32_t ca_key, struct bytes serial, uint8_t progress)
+static enum err check_item_row(
+        struct check *c, const struct batch *batch, struct bytes key, uint32_t ca_key, struct bytes serial, uint8_t progress)
 {
         struct exception x;
         enum err e;
@@ -208,7 +213,8 @@ static enum err check_item_row(struct check *c, const struct batch *batch, struc
         return OK;
 }
 
-static enum err check_deferral(struct check *c, const struct batch *batch, struct bytes key, uint32_t ca_key, struct bytes serial, uint8_t progress)
+static enum err check_deferral(
+        struct check *c, const struct batch *batch, struct bytes key, uint32_t ca_key, struct bytes serial, uint8_t progress)
 {
         struct key index = key_item_deferred(batch->id, ca_key, serial);
         struct bytes value;
@@ -230,7 +236,8 @@ static void count_item(struct tally *t, uint8_t progress)
         t->n_signed += progress == ITEM_SIGNED || progress == ITEM_ELSEWHERE;
 }
 
-static enum err check_one_item(struct check *c, const struct batch *batch, struct bytes key, struct bytes value, struct tally *t)
+static enum err check_one_item(
+        struct check *c, const struct batch *batch, struct bytes key, struct bytes value, struct tally *t)
 {
         struct bytes rest = key;
         struct serial serial;
@@ -238,8 +245,9 @@ static enum err check_one_item(struct check *c, const struct batch *batch, struc
         struct item item;
         enum err e;
 
-        if (key_take_serial(key, 8, &serial) != OK || bytes_take_u32(&rest, &id) != OK || bytes_take_u32(&rest, &ca_key) != OK ||
-                item_read(value, &item) != OK || item.progress < ITEM_STAGED || item.progress > ITEM_ELSEWHERE)
+        if (key_take_serial(key, 8, &serial) != OK || bytes_take_u32(&rest, &id) != OK ||
+                bytes_take_u32(&rest, &ca_key) != OK || item_read(value, &item) != OK || item.progress < ITEM_STAGED ||
+                item.progress > ITEM_ELSEWHERE)
                 return finding(c, ERR_CORRUPT, key, "malformed item");
         count_item(t, item.progress);
         e = check_item_row(c, batch, key, ca_key, serial_bytes(&serial), item.progress);
@@ -270,13 +278,15 @@ static enum err check_batch(struct check *c, struct bytes key, struct bytes valu
         enum err e;
 
         (void)value;
-        if (bytes_take_u32(&rest, &id) != OK || batch_get(c->txn, id, &batch) != OK || batch.state < BATCH_STAGED || batch.state > BATCH_DROPPED)
+        if (bytes_take_u32(&rest, &id) != OK || batch_get(c->txn, id, &batch) != OK || batch.state < BATCH_STAGED ||
+                batch.state > BATCH_DROPPED)
                 return finding(c, ERR_CORRUPT, key, "malformed batch");
         e = check_items(c, &batch, &tally);
         if (e != OK)
                 return e;
         if (tally.n_items != batch.n_items || tally.n_signed != batch.n_signed)
-                complain(c, key, "the batch counts %u items, %u signed; there are %u, %u", batch.n_items, batch.n_signed, tally.n_items, tally.n_signed);
+                complain(c, key, "the batch counts %u items, %u signed; there are %u, %u", batch.n_items, batch.n_signed,
+                        tally.n_items, tally.n_signed);
         if (batch.state != BATCH_ACTIVE && tally.n_deferred != batch.n_deferred)
                 complain(c, key, "the batch counts %u deferred; there are %u", batch.n_deferred, tally.n_deferred);
         if ((batch.state == BATCH_ACTIVE) != (batch.activated_at != 0))
@@ -296,7 +306,8 @@ static enum err check_item(struct check *c, struct bytes key, struct bytes value
         if (bytes_take_u32(&rest, &id) != OK || (id == 0 && bytes_take_u32(&rest, &id) != OK))
                 return finding(c, ERR_CORRUPT, key, "malformed item");
         e = batch_get_brief(c->txn, id, &brief);
-        if (e == OK && brief.state == BATCH_ACTIVE && key.len > 4 && bytes_equal(bytes_make(key.data, 4), bytes_make("\0\0\0\0", 4)))
+        if (e == OK && brief.state == BATCH_ACTIVE && key.len > 4 &&
+                bytes_equal(bytes_make(key.data, 4), bytes_make("\0\0\0\0", 4)))
                 complain(c, key, "the index of deferred items names an active batch");
         return finding(c, e, key, "an item without a batch");
 }
@@ -313,12 +324,14 @@ static enum err check_crl(struct check *c, struct bytes key, struct bytes value)
         uint8_t is_delta;
 
         (void)value;
-        if (bytes_take_u32(&rest, &ca_key) != OK || bytes_take_u16(&rest, &shard) != OK || bytes_take_u64(&rest, &number) != OK ||
-                bytes_take_u8(&rest, &is_delta) != OK || crl_get(c->txn, ca_key, shard, number, is_delta, &row) != OK)
+        if (bytes_take_u32(&rest, &ca_key) != OK || bytes_take_u16(&rest, &shard) != OK ||
+                bytes_take_u64(&rest, &number) != OK || bytes_take_u8(&rest, &is_delta) != OK ||
+                crl_get(c->txn, ca_key, shard, number, is_delta, &row) != OK)
                 return finding(c, ERR_CORRUPT, key, "malformed crl_history row");
         if (!row.is_delta)
                 return OK;
-        return finding(c, crl_get(c->txn, ca_key, shard, row.base, false, &base), key, "a delta CRL whose base is not there");
+        return finding(
+                c, crl_get(c->txn, ca_key, shard, row.base, false, &base), key, "a delta CRL whose base is not there");
 }
 
 /* ---- all of it ---- */
@@ -335,7 +348,8 @@ static const struct {
         {TABLE_CRL_HISTORY, check_crl},
 };
 
-static enum err walk_table(struct check *c, enum table table, enum err (*check)(struct check *c, struct bytes key, struct bytes value))
+static enum err walk_table(
+        struct check *c, enum table table, enum err (*check)(struct check *c, struct bytes key, struct bytes value))
 {
         _cleanup_(cursor_close) struct cursor cursor = {0};
         struct bytes key, value;
@@ -356,8 +370,8 @@ static enum err check_events(struct check *c)
         struct key key = key_event(bad);
 
         if (txn_count(c->txn, TABLE_EVENT) != last)
-                complain(c, BYTES_NONE, "%llu events, but the last is %llu", (unsigned long long)txn_count(c->txn, TABLE_EVENT),
-                        (unsigned long long)last);
+                complain(c, BYTES_NONE, "%llu events, but the last is %llu",
+                        (unsigned long long)txn_count(c->txn, TABLE_EVENT), (unsigned long long)last);
         return finding(c, e, key_bytes(&key), "the chain of events is broken");
 }
 

@@ -1,7 +1,8 @@
-/* crl_entry: rows, and the two walks that CRLs are made from. Layout: reason u8, revoked_at, invalidity_date, batch, not_after u32.
+/* crl_entry: rows, and the two walks that CRLs are made from. Layout: reason u8, revoked_at, invalidity_date, batch,
+ * not_after u32.
  *
- * A full walk reads the table in order and skips what belongs to a batch that is not active. A delta walk takes the serials from the events
- * since its base, and says what the same snapshot says of each. */
+ * A full walk reads the table in order and skips what belongs to a batch that is not active. A delta walk takes the serials
+ * from the events since its base, and says what the same snapshot says of each. */
 #include "store/crl_entry.h"
 
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #define ROW_LEN 17
 #define SHARD_PREFIX_LEN 6
 
-void crl_entry_row_put(struct txn *txn, uint32_t ca_key, uint16_t shard, struct bytes serial, const struct crl_entry_row *row)
+void crl_entry_row_put(
+        struct txn *txn, uint32_t ca_key, uint16_t shard, struct bytes serial, const struct crl_entry_row *row)
 {
         uint8_t memory[ROW_LEN];
         struct builder b = builder_fixed(memory, sizeof(memory));

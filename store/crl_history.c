@@ -1,5 +1,6 @@
-/* crl_history: rows by CA key, shard, number, kind. Layout: state u8, base u64, event u64, this_update, next_update, signer, n_entries u32,
- * size u64, digest, file as block16. A row is never deleted here: the newest number is always the last key. */
+/* crl_history: rows by CA key, shard, number, kind. Layout: state u8, base u64, event u64, this_update, next_update, signer,
+ * n_entries u32, size u64, digest, file as block16. A row is never deleted here: the newest number is always the last key.
+ */
 #include "store/crl_history.h"
 
 #include "base/cleanup.h"
@@ -25,11 +26,11 @@ static enum err take_row(struct bytes in, struct crl_row *row)
 {
         struct bytes digest;
 
-        if (bytes_take_u8(&in, &row->state) != OK || bytes_take_u64(&in, &row->base) != OK || bytes_take_u64(&in, &row->event) != OK ||
-                bytes_take_u32(&in, &row->this_update) != OK || bytes_take_u32(&in, &row->next_update) != OK ||
-                bytes_take_u32(&in, &row->signer) != OK || bytes_take_u32(&in, &row->n_entries) != OK ||
-                bytes_take_u64(&in, &row->size) != OK || bytes_take(&in, sizeof(row->digest), &digest) != OK ||
-                bytes_take_block16(&in, &row->file) != OK)
+        if (bytes_take_u8(&in, &row->state) != OK || bytes_take_u64(&in, &row->base) != OK ||
+                bytes_take_u64(&in, &row->event) != OK || bytes_take_u32(&in, &row->this_update) != OK ||
+                bytes_take_u32(&in, &row->next_update) != OK || bytes_take_u32(&in, &row->signer) != OK ||
+                bytes_take_u32(&in, &row->n_entries) != OK || bytes_take_u64(&in, &row->size) != OK ||
+                bytes_take(&in, sizeof(row->digest), &digest) != OK || bytes_take_block16(&in, &row->file) != OK)
                 return ERR_CORRUPT;
         memcpy(row->digest, digest.data, sizeof(row->digest));
         return OK;
@@ -41,7 +42,8 @@ static enum err read_row(struct bytes key, struct bytes value, struct crl_row *r
         struct bytes prefix;
         uint8_t is_delta;
 
-        if (bytes_take(&key, PREFIX_LEN, &prefix) != OK || bytes_take_u64(&key, &row.number) != OK || bytes_take_u8(&key, &is_delta) != OK)
+        if (bytes_take(&key, PREFIX_LEN, &prefix) != OK || bytes_take_u64(&key, &row.number) != OK ||
+                bytes_take_u8(&key, &is_delta) != OK)
                 return ERR_CORRUPT;
         row.is_delta = is_delta != 0;
         if (take_row(value, &row) != OK)
@@ -122,7 +124,8 @@ static struct key key_at(uint32_t ca_key, uint16_t shard, uint64_t position)
         return key_crl_history(ca_key, shard, position >> 1, position & 1);
 }
 
-static enum err row_before(struct cursor *c, struct txn *txn, uint32_t ca_key, uint16_t shard, uint64_t position, struct crl_row *ret_row)
+static enum err row_before(
+        struct cursor *c, struct txn *txn, uint32_t ca_key, uint16_t shard, uint64_t position, struct crl_row *ret_row)
 {
         struct key from = key_at(ca_key, shard, position);
         struct key prefix = key_crl_history(ca_key, shard, 0, false);

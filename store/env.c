@@ -53,7 +53,8 @@ uint64_t env_newest_commit(struct env *env)
 {
         MDB_envinfo info;
 
-        /* The compiler must not move reads of the map across: LMDB is another translation unit, the CPU's loads are in order. */
+        /* The compiler must not move reads of the map across: LMDB is another translation unit, the CPU's loads are in
+         * order. */
         return mdb_env_info(env->lmdb, &info) == 0 ? info.me_last_txnid : 0;
 }
 
@@ -62,9 +63,9 @@ static int begin_or_renew(struct env *env, MDB_txn **txn)
         return *txn == NULL ? mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, txn) : mdb_txn_renew(*txn);
 }
 
-/* Commit n writes the meta page of commit n - 2. So while the newest commit is still the one we began at, the page that was copied was
- * not being overwritten. The id is the last field the writer's pwrite fills; the second renewal reads the others again after it
- * was seen, in case the stores of that one copy became visible in another order. */
+/* Commit n writes the meta page of commit n - 2. So while the newest commit is still the one we began at, the page that was
+ * copied was not being overwritten. The id is the last field the writer's pwrite fills; the second renewal reads the others
+ * again after it was seen, in case the stores of that one copy became visible in another order. */
 int env_renew(struct env *env, MDB_txn **txn)
 {
         for (int i = 0; i < RENEW_TRIES; i++) {
@@ -328,7 +329,8 @@ enum err env_open_writer(const struct env_config *config, struct env **ret_env, 
         return OK;
 }
 
-static enum err open_read_only(const struct env_config *config, enum open_mode mode, struct env **ret_env, unsigned *ret_version)
+static enum err open_read_only(
+        const struct env_config *config, enum open_mode mode, struct env **ret_env, unsigned *ret_version)
 {
         _cleanup_(env_closep) struct env *env = env_new();
         enum err e = OK;
@@ -383,8 +385,9 @@ void env_get_space(struct env *env, struct env_space *ret_space)
         *ret_space = space;
 }
 
-/* Not posix_fallocate: where the file system has no fallocate, glibc writes into the file itself, beside LMDB. A longer file is nothing to
- * LMDB: its end is in the meta page. From 0, since pages that were freed before they were ever written are holes. */
+/* Not posix_fallocate: where the file system has no fallocate, glibc writes into the file itself, beside LMDB. A longer file
+ * is nothing to LMDB: its end is in the meta page. From 0, since pages that were freed before they were ever written are
+ * holes. */
 enum err env_reserve(struct env *env)
 {
         int rc;

@@ -1,4 +1,5 @@
-/* env_lmdb: what env.c, pin.c and txn.c share. The only header of the project that includes lmdb.h; nobody else includes this one. */
+/* env_lmdb: what env.c, pin.c and txn.c share. The only header of the project that includes lmdb.h; nobody else includes
+ * this one. */
 #pragma once
 
 #include <lmdb.h>
@@ -20,28 +21,29 @@ struct txn {
         MDB_cursor *cursors[TABLE_N]; /* write only: kept, so that puts in order of key stay on their page */
         enum err err;                 /* write only: the first failure */
         bool is_write, is_turn;
-        int64_t turn_ms;              /* turn: monotonic, when it began */
-        int64_t renewed_ms;           /* turn: when this snapshot was taken */
+        int64_t turn_ms;    /* turn: monotonic, when it began */
+        int64_t renewed_ms; /* turn: when this snapshot was taken */
 };
 
 struct env {
         MDB_env *lmdb;
         MDB_dbi dbi[TABLE_N];
         bool is_writer;
-        bool io_failed;         /* an EIO of a commit is never tried again */
-        int lock_fd;            /* engine.lock, or -1 */
-        int data_fd;            /* our own descriptor on data.mdb: fallocate and fstat; writer only, else -1 */
+        bool io_failed; /* an EIO of a commit is never tried again */
+        int lock_fd;    /* engine.lock, or -1 */
+        int data_fd;    /* our own descriptor on data.mdb: fallocate and fstat; writer only, else -1 */
         uint64_t reserve;
         int64_t reserve_tried_ms;
-        int64_t first_write_ms; /* monotonic: no commit before */
+        int64_t first_write_ms;    /* monotonic: no commit before */
         struct pin pins[ENV_PINS]; /* oldest first */
         unsigned n_pins;
-        struct txn turn;        /* reader: the one that is kept */
+        struct txn turn; /* reader: the one that is kept */
 };
 
 enum err err_from_lmdb(int rc);
 
-/* A read transaction at the newest commit, whose meta page was not being written while it was copied. *txn: NULL, or reset. */
+/* A read transaction at the newest commit, whose meta page was not being written while it was copied. *txn: NULL, or reset.
+ */
 MUST_CHECK int env_renew(struct env *env, MDB_txn **txn);
 
 MUST_CHECK enum err pin_open(struct env *env);

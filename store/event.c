@@ -1,6 +1,6 @@
-/* event: the chain of what changed. Layout: time u64, kind u8, ca_key u32, batch u32, before u8, after u8, shard u16, serial, actor,
- * detail as block16, then the chain value: SHA-256 over the chain value before (32 zeroes for the first), the sequence (u64) and all
- * octets of the row before its own. The sequence stands in the key. */
+/* event: the chain of what changed. Layout: time u64, kind u8, ca_key u32, batch u32, before u8, after u8, shard u16,
+ * serial, actor, detail as block16, then the chain value: SHA-256 over the chain value before (32 zeroes for the first), the
+ * sequence (u64) and all octets of the row before its own. The sequence stands in the key. */
 #include "store/event.h"
 
 #include "base/cleanup.h"
@@ -46,11 +46,11 @@ static enum err take_body(struct bytes *in, struct event *event)
 {
         uint64_t time;
 
-        if (bytes_take_u64(in, &time) != OK || bytes_take_u8(in, &event->kind) != OK || bytes_take_u32(in, &event->ca_key) != OK ||
-                bytes_take_u32(in, &event->batch) != OK || bytes_take_u8(in, &event->before) != OK ||
-                bytes_take_u8(in, &event->after) != OK || bytes_take_u16(in, &event->shard) != OK ||
-                bytes_take_block16(in, &event->serial) != OK || bytes_take_block16(in, &event->actor) != OK ||
-                bytes_take_block16(in, &event->detail) != OK)
+        if (bytes_take_u64(in, &time) != OK || bytes_take_u8(in, &event->kind) != OK ||
+                bytes_take_u32(in, &event->ca_key) != OK || bytes_take_u32(in, &event->batch) != OK ||
+                bytes_take_u8(in, &event->before) != OK || bytes_take_u8(in, &event->after) != OK ||
+                bytes_take_u16(in, &event->shard) != OK || bytes_take_block16(in, &event->serial) != OK ||
+                bytes_take_block16(in, &event->actor) != OK || bytes_take_block16(in, &event->detail) != OK)
                 return ERR_CORRUPT;
         event->time_s = (int64_t)time;
         return OK;

@@ -33,7 +33,8 @@ void exception_put(struct txn *txn, uint32_t ca_key, struct bytes serial, const 
                 .window = exception->window,
         };
 
-        row_put_signed(txn, TABLE_EXCEPTION, key_bytes(&key), bytes_make(&head, sizeof(head)), exception->signature, reserve);
+        row_put_signed(
+                txn, TABLE_EXCEPTION, key_bytes(&key), bytes_make(&head, sizeof(head)), exception->signature, reserve);
 }
 
 enum err exception_read(struct bytes value, struct exception *ret_exception)

@@ -1,5 +1,6 @@
-/* import: one row after another, in order of serial. What is known is only ever added to: a fact that was absent is filled in, a revocation is
- * applied by the rules of batch.h, and nothing is taken away. A new good serial costs one search and one put. */
+/* import: one row after another, in order of serial. What is known is only ever added to: a fact that was absent is filled
+ * in, a revocation is applied by the rules of batch.h, and nothing is taken away. A new good serial costs one search and one
+ * put. */
 #include "store/import.h"
 
 #include "base/cleanup.h"
@@ -66,7 +67,8 @@ static bool merge(struct certinfo *known, const struct certinfo *new)
         return changed;
 }
 
-/* A precertificate and its final certificate share a serial by design (RFC 6962 3.1): each has its own digest, and they do not conflict. */
+/* A precertificate and its final certificate share a serial by design (RFC 6962 3.1): each has its own digest, and they do
+ * not conflict. */
 static bool is_conflict(const struct certinfo *known, const struct certinfo *new)
 {
         return known->cert_sha256.len > 0 && new->cert_sha256.len > 0 && !bytes_equal(known->cert_sha256, new->cert_sha256);
@@ -248,8 +250,8 @@ static enum err import_known(const struct row_import *in, const struct record *k
         return e;
 }
 
-enum err import_row(struct txn *txn, uint32_t ca_key, const struct rowfile_row *row, int64_t now_s, struct bytes actor, size_t reserve,
-        enum import_effect *ret_effect)
+enum err import_row(struct txn *txn, uint32_t ca_key, const struct rowfile_row *row, int64_t now_s, struct bytes actor,
+        size_t reserve, enum import_effect *ret_effect)
 {
         struct row_import in = {
                 .txn = txn,

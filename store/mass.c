@@ -1,7 +1,8 @@
 /* mass: revocations made true together.
  *
  * Invariants, of a batch that is not dropped:
- *  - each of its items that is not deferred or elsewhere has an exception row of that batch, invisible until the batch is active;
+ *  - each of its items that is not deferred or elsewhere has an exception row of that batch, invisible until the batch is
+ * active;
  *  - each deferred item of a staged batch stands in the index under batch 0, and the batch's n_deferred counts them;
  *  - activation is one transaction, so that no reader sees a part of it. */
 #include "store/mass.h"
@@ -78,7 +79,8 @@ static enum err check_staged(struct txn *txn, uint32_t id, struct batch *ret_bat
         return ret_batch->state == BATCH_STAGED ? OK : ERR_STALE;
 }
 
-enum err batch_stage(struct txn *txn, uint32_t id, const struct revocation *r, size_t reserve, enum revocation_effect *ret_effect)
+enum err batch_stage(
+        struct txn *txn, uint32_t id, const struct revocation *r, size_t reserve, enum revocation_effect *ret_effect)
 {
         enum revocation_effect effect;
         struct exception there;
@@ -132,7 +134,8 @@ static enum err first_deferred(struct txn *txn, uint32_t id, uint32_t *ret_ca_ke
 }
 
 /* The serial is revoked as strongly already. If nobody's ledger keeps it, this one does. */
-static enum err adopt(struct txn *txn, uint32_t id, const struct revocation *r, size_t reserve, enum item_progress *ret_progress)
+static enum err adopt(
+        struct txn *txn, uint32_t id, const struct revocation *r, size_t reserve, enum item_progress *ret_progress)
 {
         uint8_t signature[SIG_RAW_MAX];
         struct exception there;
@@ -198,7 +201,8 @@ static enum err activate_all_deferred(struct txn *txn, uint32_t id, int64_t now_
         return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static void put_batch_event(struct txn *txn, const struct batch *batch, enum event_kind kind, int64_t now_s, struct bytes actor)
+static void put_batch_event(
+        struct txn *txn, const struct batch *batch, enum event_kind kind, int64_t now_s, struct bytes actor)
 {
         struct event event = {
                 .time_s = now_s,

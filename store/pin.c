@@ -1,10 +1,12 @@
-/* pin: the engine's read transactions that keep pages from being reused while a worker without a lock may still read them (env.h).
+/* pin: the engine's read transactions that keep pages from being reused while a worker without a lock may still read them
+ * (env.h).
  *
- * Invariant, at the start of each write transaction at time t: the oldest pin's snapshot was still the newest commit at some time at or
- * before t - ENV_PIN_MS. A pin opened at time o was the newest at o; the oldest is let go only once the next was opened ENV_PIN_MS ago or
- * more. LMDB takes no page that the oldest pin can see, neither at once nor later in that transaction, which can only begin earlier than
- * its pages are written. A turn that began at time b reads a snapshot that was the newest at b or later; what it sees can be
- * overwritten only by a transaction that begins after b + ENV_PIN_MS. The turn is thrown away after b + ENV_PIN_MS / 2.
+ * Invariant, at the start of each write transaction at time t: the oldest pin's snapshot was still the newest commit at some
+ * time at or before t - ENV_PIN_MS. A pin opened at time o was the newest at o; the oldest is let go only once the next was
+ * opened ENV_PIN_MS ago or more. LMDB takes no page that the oldest pin can see, neither at once nor later in that
+ * transaction, which can only begin earlier than its pages are written. A turn that began at time b reads a snapshot that
+ * was the newest at b or later; what it sees can be overwritten only by a transaction that begins after b + ENV_PIN_MS. The
+ * turn is thrown away after b + ENV_PIN_MS / 2.
  */
 #include <time.h>
 

@@ -1,7 +1,8 @@
-/* revocation: the rules for one serial. A revocation is never undone but by releasing a hold; its reason may be raised to keyCompromise
- * and its date moved back (BR 7.2.2, req 4.10). What the store already says is only ever made stronger.
+/* revocation: the rules for one serial. A revocation is never undone but by releasing a hold; its reason may be raised to
+ * keyCompromise and its date moved back (BR 7.2.2, req 4.10). What the store already says is only ever made stronger.
  *
- * A change of a row that belongs to an active batch leaves it with that batch, whose ledger then waits for the new signature. */
+ * A change of a row that belongs to an active batch leaves it with that batch, whose ledger then waits for the new
+ * signature. */
 #include "store/batch.h"
 #include "store/crl_entry.h"
 #include "store/event.h"
@@ -32,7 +33,8 @@ static bool is_earlier(uint32_t time, uint32_t than)
 
 static enum revocation_effect effect_on_revoked(const struct exception *old, const struct revocation *r)
 {
-        bool is_stronger = is_earlier(r->revoked_at, old->revoked_at) || is_earlier(r->invalidity_date, old->invalidity_date);
+        bool is_stronger =
+                is_earlier(r->revoked_at, old->revoked_at) || is_earlier(r->invalidity_date, old->invalidity_date);
 
         if (r->reason == (enum reason)old->reason)
                 return is_stronger ? REVOCATION_UPGRADE : REVOCATION_NOTHING;
@@ -61,8 +63,8 @@ static enum err get_old(struct txn *txn, uint32_t ca_key, struct bytes serial, s
 }
 
 /* Without a record it was not issued: REVOCATION_UNKNOWN. */
-static enum err judge(struct txn *txn, const struct revocation *r, enum revocation_effect *ret_effect, struct exception *ret_old,
-        struct record *ret_record)
+static enum err judge(struct txn *txn, const struct revocation *r, enum revocation_effect *ret_effect,
+        struct exception *ret_old, struct record *ret_record)
 {
         enum err e;
 
@@ -113,7 +115,8 @@ void item_mark_signed(struct txn *txn, uint32_t batch, uint32_t ca_key, struct b
         batch_add(txn, batch, 0, 0, is_signed ? 1 : -1);
 }
 
-/* The row staged by a batch that is not active is about to be overwritten: its activation will apply the batch's reason by the same rules. */
+/* The row staged by a batch that is not active is about to be overwritten: its activation will apply the batch's reason by
+ * the same rules. */
 static enum err defer_item(struct txn *txn, uint32_t batch, uint32_t ca_key, struct bytes serial)
 {
         struct key index = key_item_deferred(batch, ca_key, serial);
@@ -197,7 +200,8 @@ static struct exception strengthened(const struct exception *old, const struct r
         return new;
 }
 
-static void put_both(struct txn *txn, const struct revocation *r, const struct exception *new, const struct record *record, size_t reserve)
+static void put_both(struct txn *txn, const struct revocation *r, const struct exception *new, const struct record *record,
+        size_t reserve)
 {
         struct crl_entry_row row = {
                 .reason = new->reason,
@@ -247,8 +251,8 @@ static uint8_t event_code(const struct exception *x)
         return x->status == 0 ? 0 : (uint8_t)(x->reason << 2 | x->status);
 }
 
-static void put_event(struct txn *txn, enum event_kind kind, uint32_t ca_key, struct bytes serial, int64_t now_s, struct bytes actor,
-        const struct change *change)
+static void put_event(struct txn *txn, enum event_kind kind, uint32_t ca_key, struct bytes serial, int64_t now_s,
+        struct bytes actor, const struct change *change)
 {
         struct event event = {
                 .time_s = now_s,
@@ -265,8 +269,8 @@ static void put_event(struct txn *txn, enum event_kind kind, uint32_t ca_key, st
         event_put(txn, &event);
 }
 
-enum err revocation_apply(
-        struct txn *txn, const struct revocation *r, int64_t now_s, struct bytes actor, size_t reserve, enum revocation_effect *ret_effect)
+enum err revocation_apply(struct txn *txn, const struct revocation *r, int64_t now_s, struct bytes actor, size_t reserve,
+        enum revocation_effect *ret_effect)
 {
         enum revocation_effect effect;
         struct change change;
@@ -275,7 +279,9 @@ enum err revocation_apply(
 
         if (e != OK)
                 return e;
-        kind = effect == REVOCATION_UPGRADE ? EVENT_UPGRADED : change.new.status == EXCEPTION_HELD ? EVENT_HELD : EVENT_REVOKED;
+        kind = effect == REVOCATION_UPGRADE          ? EVENT_UPGRADED
+               : change.new.status == EXCEPTION_HELD ? EVENT_HELD
+                                                     : EVENT_REVOKED;
         if (revocation_changes(effect))
                 put_event(txn, kind, r->ca_key, r->serial, now_s, actor, &change);
         *ret_effect = effect;
@@ -294,7 +300,8 @@ static struct exception released(const struct exception *old, uint32_t now)
         return new;
 }
 
-enum err revocation_release(struct txn *txn, uint32_t ca_key, struct bytes serial, int64_t now_s, struct bytes actor, size_t reserve)
+enum err revocation_release(
+        struct txn *txn, uint32_t ca_key, struct bytes serial, int64_t now_s, struct bytes actor, size_t reserve)
 {
         struct change change;
         struct record record;

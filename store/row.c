@@ -1,7 +1,8 @@
 /* row: see row.h. */
 #include "store/row.h"
 
-void row_put_signed(struct txn *txn, enum table table, struct bytes key, struct bytes head, struct bytes signature, size_t reserve)
+void row_put_signed(
+        struct txn *txn, enum table table, struct bytes key, struct bytes head, struct bytes signature, size_t reserve)
 {
         size_t room_len = head.len + (signature.len > reserve ? signature.len : reserve);
         uint8_t *room = txn_put_room(txn, table, key, room_len);

@@ -1,5 +1,6 @@
-/* row: how values are laid out. Cold rows are builder_put/bytes_take pairs in memory of the stack or heap; the hot ones (record,
- * exception) are a packed little-endian head, a signature, and free room behind it, so that a later signature fits in place. */
+/* row: how values are laid out. Cold rows are builder_put/bytes_take pairs in memory of the stack or heap; the hot ones
+ * (record, exception) are a packed little-endian head, a signature, and free room behind it, so that a later signature fits
+ * in place. */
 #pragma once
 
 #include "store/txn.h"
@@ -18,7 +19,8 @@ MUST_CHECK static inline enum err row_take_head(struct bytes *value, void *ret_h
 }
 
 /* Head, signature, and zeroes up to `reserve` octets of signature. */
-void row_put_signed(struct txn *txn, enum table table, struct bytes key, struct bytes head, struct bytes signature, size_t reserve);
+void row_put_signed(
+        struct txn *txn, enum table table, struct bytes key, struct bytes head, struct bytes signature, size_t reserve);
 
 /* Puts what was built; a builder that failed fails the transaction. */
 void row_put_built(struct txn *txn, enum table table, struct bytes key, const struct builder *b);

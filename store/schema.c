@@ -22,7 +22,8 @@ const char *schema_table_name(enum table table)
         return table_names[table];
 }
 
-/* A serial of more than SERIAL_MAX octets is never in the store; cut, it keeps one octet too many and so is not found either. */
+/* A serial of more than SERIAL_MAX octets is never in the store; cut, it keeps one octet too many and so is not found
+ * either. */
 static void put_serial(struct builder *b, struct bytes serial)
 {
         builder_put(b, bytes_make(serial.data, serial.len > SERIAL_MAX ? SERIAL_MAX + 1 : serial.len));

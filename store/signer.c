@@ -1,5 +1,5 @@
-/* signer: rows by id. Layout: ca_key u32, use u8, key kind u8 and hash u8 (the algorithm by what it is, not by its place in our table), disabled_at u32,
- * raw_len u32, not_after u64, key_label and spki as block16, certificate as block32. */
+/* signer: rows by id. Layout: ca_key u32, use u8, key kind u8 and hash u8 (the algorithm by what it is, not by its place in
+ * our table), disabled_at u32, raw_len u32, not_after u64, key_label and spki as block16, certificate as block32. */
 #include "store/signer.h"
 
 #include "base/cleanup.h"

@@ -55,7 +55,8 @@ enum err status_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struc
         return OK;
 }
 
-bool status_is_usable(const struct status *status, const struct window *window, uint32_t ca_key, uint32_t epoch, int64_t now_s)
+bool status_is_usable(
+        const struct status *status, const struct window *window, uint32_t ca_key, uint32_t epoch, int64_t now_s)
 {
         if (status->window == 0 || status->window != window->id || status->signature.len == 0 || window->ca_key != ca_key)
                 return false;
@@ -97,7 +98,8 @@ static uint32_t later(uint32_t a, int64_t b)
         return (int64_t)a > b ? a : (uint32_t)b;
 }
 
-static enum err sign_record(struct txn *txn, uint32_t ca_key, struct bytes serial, const struct window *window, struct bytes signature)
+static enum err sign_record(
+        struct txn *txn, uint32_t ca_key, struct bytes serial, const struct window *window, struct bytes signature)
 {
         struct key key = key_serial(ca_key, serial);
         struct record record;
@@ -117,7 +119,8 @@ static enum err sign_record(struct txn *txn, uint32_t ca_key, struct bytes seria
         return OK;
 }
 
-/* A released hold is promised good by a signature in the exception row; the promise is kept beside the others, in the record. */
+/* A released hold is promised good by a signature in the exception row; the promise is kept beside the others, in the
+ * record. */
 static enum err promise_good(struct txn *txn, uint32_t ca_key, struct bytes serial, const struct window *window)
 {
         uint8_t signature[SIG_RAW_MAX];

@@ -1,4 +1,5 @@
-/* status: the truth about one serial, decided in one place for the responder and the engine alike: exception, then record. */
+/* status: the truth about one serial, decided in one place for the responder and the engine alike: exception, then record.
+ */
 #pragma once
 
 #include "pki/ocsp_response.h"
@@ -12,20 +13,22 @@ struct status {
         int64_t changed_at_s;      /* 0 = never changed */
         int64_t invalidity_date_s; /* 0 = none */
         uint32_t batch;
-        uint32_t not_after;        /* 0 = unknown */
+        uint32_t not_after; /* 0 = unknown */
         uint16_t shard;
-        uint32_t window;           /* 0 = unsigned */
+        uint32_t window; /* 0 = unsigned */
         struct bytes signature;
-        bool in_exception;         /* which table the signature lives in */
+        bool in_exception; /* which table the signature lives in */
 };
 
 /* ERR_NOT_FOUND: not issued by this CA as far as we know: unauthorized, never good (req 2.2, 2.3). */
 MUST_CHECK enum err status_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct status *ret_status);
 
-/* May this stored signature be served now? Signed; inside [thisUpdate, nextUpdate); the window not older than the status's last
- * change; for good, of the store's present epoch; of the CA key asked for. The caller has checked that the window's signer is enabled. */
-bool status_is_usable(const struct status *status, const struct window *window, uint32_t ca_key, uint32_t epoch, int64_t now_s);
+/* May this stored signature be served now? Signed; inside [thisUpdate, nextUpdate); the window not older than the status's
+ * last change; for good, of the store's present epoch; of the CA key asked for. The caller has checked that the window's
+ * signer is enabled. */
+bool status_is_usable(
+        const struct status *status, const struct window *window, uint32_t ca_key, uint32_t epoch, int64_t now_s);
 
 /* Writes a signature back. ERR_STALE: the generation moved on, or a newer window is there: dropped. ERR_NOT_FOUND. */
-MUST_CHECK enum err status_sign(struct txn *txn, uint32_t ca_key, struct bytes serial, uint32_t generation, const struct window *window,
-        struct bytes raw_signature);
+MUST_CHECK enum err status_sign(struct txn *txn, uint32_t ca_key, struct bytes serial, uint32_t generation,
+        const struct window *window, struct bytes raw_signature);

@@ -1,7 +1,7 @@
 /* txn: transactions, read turns and cursors over LMDB.
  *
- * A write transaction keeps one cursor a table for its life: LMDB looks at the cursor's own page first, so that rows in order of
- * key cost no search from the root. LMDB itself keeps open cursors right when pages split and merge.
+ * A write transaction keeps one cursor a table for its life: LMDB looks at the cursor's own page first, so that rows in
+ * order of key cost no search from the root. LMDB itself keeps open cursors right when pages split and merge.
  */
 #include "store/txn.h"
 
@@ -42,7 +42,8 @@ static enum err begin_write(struct env *env, struct txn *txn)
 
 static enum err begin(struct env *env, bool is_write, struct txn **ret_txn)
 {
-        _cleanup_free_ struct txn *txn = calloc(1, sizeof(*txn));
+        _cleanup_free_
+        struct txn *txn = calloc(1, sizeof(*txn));
         enum err e;
 
         if (!txn)
@@ -133,9 +134,9 @@ uint64_t txn_id(const struct txn *txn)
 
 /* ---- read turns ---- */
 
-/* While its snapshot is the newest commit, nothing of it can be overwritten: as good as a new one, whatever its age. It is renewed now and
- * then nevertheless, because an engine that died while it wrote a meta page may give the same id to another commit later on:
- * not sooner than ENV_PIN_MS after it began. */
+/* While its snapshot is the newest commit, nothing of it can be overwritten: as good as a new one, whatever its age. It is
+ * renewed now and then nevertheless, because an engine that died while it wrote a meta page may give the same id to another
+ * commit later on: not sooner than ENV_PIN_MS after it began. */
 static bool snapshot_is_newest(const struct txn *txn, int64_t now_ms)
 {
         return now_ms - txn->renewed_ms < ENV_PIN_MS / 2 && mdb_txn_id(txn->lmdb) == env_newest_commit(txn->env);

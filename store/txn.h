@@ -1,7 +1,8 @@
 /* txn: transactions and cursors: all that the row modules use of LMDB.
  *
- * A write transaction is sticky: puts and deletes return nothing, the first failure is kept, and txn_commit reports it having committed
- * nothing. Reads inside any transaction fail at the call. Bytes got from a transaction live until its next write or its end.
+ * A write transaction is sticky: puts and deletes return nothing, the first failure is kept, and txn_commit reports it
+ * having committed nothing. Reads inside any transaction fail at the call. Bytes got from a transaction live until its next
+ * write or its end.
  */
 #pragma once
 
@@ -25,8 +26,8 @@ bool txn_failed(const struct txn *txn);
 /* Makes the transaction fail with `err`: a rule was broken half-way. */
 void txn_fail(struct txn *txn, enum err err);
 
-/* Engine: a registered read transaction; any thread, one thread at a time. Keep it shorter than a few seconds: it holds pages. Also on a store
- * opened by env_open_offline, where nobody writes. A worker uses turns. */
+/* Engine: a registered read transaction; any thread, one thread at a time. Keep it shorter than a few seconds: it holds
+ * pages. Also on a store opened by env_open_offline, where nobody writes. A worker uses turns. */
 MUST_CHECK enum err txn_begin_read(struct env *env, struct txn **ret_txn);
 
 /* Worker: a read turn. Begins at the newest commit; cheap when nothing was committed since the last turn. */
@@ -44,8 +45,8 @@ uint64_t txn_id(const struct txn *txn);
 
 MUST_CHECK enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value);
 void txn_put(struct txn *txn, enum table table, struct bytes key, struct bytes value);
-/* Room for `len` octets as the value of `key`, to be filled at once (no further call in between); NULL once failed. When the value there
- * has that length already it is rewritten in place (its old octets are still in it). */
+/* Room for `len` octets as the value of `key`, to be filled at once (no further call in between); NULL once failed. When the
+ * value there has that length already it is rewritten in place (its old octets are still in it). */
 uint8_t *txn_put_room(struct txn *txn, enum table table, struct bytes key, size_t len);
 void txn_delete(struct txn *txn, enum table table, struct bytes key);
 /* Rows in the table, and (last key) of it. */
@@ -58,7 +59,8 @@ struct cursor {
         size_t prefix_len;
         bool started, ended;
 };
-MUST_CHECK enum err cursor_open(struct cursor *ret, struct txn *txn, enum table table, struct bytes prefix, struct bytes from);
+MUST_CHECK enum err cursor_open(
+        struct cursor *ret, struct txn *txn, enum table table, struct bytes prefix, struct bytes from);
 /* ERR_NOT_FOUND at the end. */
 MUST_CHECK enum err cursor_next(struct cursor *c, struct bytes *ret_key, struct bytes *ret_value);
 /* The last row of the prefix; and the row before the one it stands on. */

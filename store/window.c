@@ -1,5 +1,5 @@
-/* window: rows and their cache. Layout: ca_key u32, signer u32, epoch u32, times 3 x u64, sig_alg u8, five template parts and the
- * range as block16 (certs as block32). */
+/* window: rows and their cache. Layout: ca_key u32, signer u32, epoch u32, times 3 x u64, sig_alg u8, five template parts
+ * and the range as block16 (certs as block32). */
 #include "store/window.h"
 
 #include <stdlib.h>
@@ -30,7 +30,8 @@ static enum err take_times(struct bytes *in, struct window *w)
 {
         uint64_t this_update, next_update, produced_at;
 
-        if (bytes_take_u64(in, &this_update) != OK || bytes_take_u64(in, &next_update) != OK || bytes_take_u64(in, &produced_at) != OK)
+        if (bytes_take_u64(in, &this_update) != OK || bytes_take_u64(in, &next_update) != OK ||
+                bytes_take_u64(in, &produced_at) != OK)
                 return ERR_CORRUPT;
         w->this_update_s = (int64_t)this_update;
         w->next_update_s = (int64_t)next_update;
@@ -54,9 +55,9 @@ static enum err read_window(struct bytes in, uint32_t id, struct window *ret_win
 {
         struct window w = {.id = id};
 
-        if (bytes_take_u32(&in, &w.ca_key) != OK || bytes_take_u32(&in, &w.signer) != OK || bytes_take_u32(&in, &w.epoch) != OK ||
-                take_times(&in, &w) != OK || take_template(&in, &w.template) != OK || bytes_take_block16(&in, &w.range_from) != OK ||
-                bytes_take_block16(&in, &w.range_to) != OK)
+        if (bytes_take_u32(&in, &w.ca_key) != OK || bytes_take_u32(&in, &w.signer) != OK ||
+                bytes_take_u32(&in, &w.epoch) != OK || take_times(&in, &w) != OK || take_template(&in, &w.template) != OK ||
+                bytes_take_block16(&in, &w.range_from) != OK || bytes_take_block16(&in, &w.range_to) != OK)
                 return ERR_CORRUPT;
         *ret_window = w;
         return OK;
@@ -95,7 +96,8 @@ enum err window_get(struct txn *txn, uint32_t id, struct window *ret_window)
 
 /* ---- cache: slot id % max; ids are given in sequence, so the newest `max` windows never share one ----
  *
- * What a write transaction reads is not kept: were it one of its own windows, and were it not committed, its id would be given again. */
+ * What a write transaction reads is not kept: were it one of its own windows, and were it not committed, its id would be
+ * given again. */
 
 struct slot {
         struct window window; /* id 0 = empty */
@@ -132,7 +134,8 @@ void window_cache_free(struct window_cache *c)
 
 static enum err fill_slot(struct slot *slot, struct txn *txn, uint32_t id)
 {
-        _cleanup_free_ uint8_t *memory = NULL;
+        _cleanup_free_
+        uint8_t *memory = NULL;
         struct window window;
         struct bytes value;
         enum err e = get_row(txn, id, &value);

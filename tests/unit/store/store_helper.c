@@ -131,7 +131,8 @@ void store_release(struct store *s, uint32_t i, int64_t now_s)
 
 uint32_t store_batch(struct store *s)
 {
-        struct batch batch = {.ca_key = CA, .created_at = T0, .actor = ACTOR, .incident = BYTES_LIT("INC-1"), .digest = {1, 2, 3}};
+        struct batch batch = {
+                .ca_key = CA, .created_at = T0, .actor = ACTOR, .incident = BYTES_LIT("INC-1"), .digest = {1, 2, 3}};
         struct txn *txn = store_begin(s);
         uint32_t id = batch_put(txn, &batch);
 

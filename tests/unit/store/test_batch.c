@@ -1,4 +1,5 @@
-/* Batches: invisible while staged, true at once when activated, gone when dropped; and what happens between two that overlap. */
+/* Batches: invisible while staged, true at once when activated, gone when dropped; and what happens between two that
+ * overlap. */
 #include "store_helper.h"
 
 #include <sys/wait.h>

@@ -140,7 +140,8 @@ static unsigned count_bad_fds(const char *path)
 
                 if (readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1) < 0 || !strstr(target, path))
                         continue;
-                bad += strstr(target, "lock") != NULL || (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY || !(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+                bad += strstr(target, "lock") != NULL || (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY ||
+                       !(fcntl(fd, F_GETFD) & FD_CLOEXEC);
         }
         if (dir)
                 closedir(dir);
@@ -235,7 +236,8 @@ static void on_a_full_disk_the_store_stays_whole_and_single_revocations_go_on(vo
         config.reserve = 2 << 20;
         assert_int_equal(env_open_writer(&config, &s.env, NULL), OK);
         store_add(&s, 0, 1000, 0);
-        /* Bulk goes on while the reserve can be had, in transactions smaller than it; then one that is larger than all that is left. */
+        /* Bulk goes on while the reserve can be had, in transactions smaller than it; then one that is larger than all that
+         * is left. */
         for (; env_reserve(s.env) == OK; from += 2000)
                 assert_int_equal(add_many(&s, from, 2000), OK);
         assert_int_equal(env_reserve(s.env), ERR_NOSPC);

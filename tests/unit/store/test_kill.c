@@ -1,5 +1,5 @@
-/* kill -9 of a writer at random points of staging, activation and signing: nothing acknowledged is missing, nothing is half applied, and a
- * writer can go on. */
+/* kill -9 of a writer at random points of staging, activation and signing: nothing acknowledged is missing, nothing is half
+ * applied, and a writer can go on. */
 #include "store_helper.h"
 
 #include <signal.h>
@@ -27,7 +27,8 @@ static void stage_part(struct store *s, uint32_t batch, uint32_t from, uint32_t 
         store_commit(txn);
 }
 
-/* Odd rounds stage the round before once more, so that rows are deferred and handed over; every fifth batch is dropped again. */
+/* Odd rounds stage the round before once more, so that rows are deferred and handed over; every fifth batch is dropped
+ * again. */
 static void play_round(struct store *s, uint32_t round, uint32_t window, int fd)
 {
         uint32_t batch = store_batch(s), from = round * ROUND_N;

@@ -1,4 +1,5 @@
-/* A reader without a lock, in a process of its own, against a writer that commits as fast as it can: whatever a turn hands out is one snapshot. */
+/* A reader without a lock, in a process of its own, against a writer that commits as fast as it can: whatever a turn hands
+ * out is one snapshot. */
 #include "store_helper.h"
 
 #include <fcntl.h>

@@ -141,9 +141,11 @@ static void a_window_that_was_never_committed_is_not_in_the_cache_when_its_id_is
 
 /* ---- CAs and signers ---- */
 
-static uint32_t put_ca(struct store *s, const char *label, const char *name, const char *spki, int64_t not_after_s, enum err expected)
+static uint32_t put_ca(
+        struct store *s, const char *label, const char *name, const char *spki, int64_t not_after_s, enum err expected)
 {
-        struct ca ca = {.label = bytes_str(label), .name = bytes_str(name), .spki = bytes_str(spki), .not_after_s = not_after_s};
+        struct ca ca = {
+                .label = bytes_str(label), .name = bytes_str(name), .spki = bytes_str(spki), .not_after_s = not_after_s};
         uint32_t id = 0;
         struct txn *txn = store_begin(s);
 
@@ -182,7 +184,8 @@ static void a_ca_is_its_name_and_key_and_keeps_its_id_when_renewed(void **state)
         assert_int_equal(ca.id, a);
         assert_int_equal(ca.key.id, a);
         assert_int_equal(ca.not_after_s, T0 + 5);
-        assert_true(ca_key_matches(&ca.key, HASH_SHA256, bytes_make(ca.key.name_hash[HASH_SHA256], 32), bytes_make(ca.key.key_hash[HASH_SHA256], 32)));
+        assert_true(ca_key_matches(&ca.key, HASH_SHA256, bytes_make(ca.key.name_hash[HASH_SHA256], 32),
+                bytes_make(ca.key.key_hash[HASH_SHA256], 32)));
         assert_int_equal(ca_find(txn, BYTES_LIT("three"), &ca), ERR_NOT_FOUND);
         assert_int_equal(ca_next(txn, &id, &ca), OK);
         assert_int_equal(id, a);
@@ -195,7 +198,12 @@ static void a_ca_is_its_name_and_key_and_keeps_its_id_when_renewed(void **state)
 static void a_disabled_signer_stays_disabled_and_its_signatures_give_way(void **state)
 {
         struct store *s = *state;
-        struct signer signer = {.ca_key = CA, .use = SIGNER_OCSP, .sig_alg = SIG_P256_SHA256, .spki = BYTES_LIT("k"), .raw_len = 64}, got;
+        struct signer signer = {.ca_key = CA,
+                              .use = SIGNER_OCSP,
+                              .sig_alg = SIG_P256_SHA256,
+                              .spki = BYTES_LIT("k"),
+                              .raw_len = 64},
+                      got;
         uint32_t id, again, late, early;
         struct txn *txn = store_begin(s);
 
@@ -282,7 +290,8 @@ static uint64_t contradictions_after(struct store *s, enum table table, struct b
 static void the_check_finds_each_row_that_is_missing(void **state)
 {
         struct store *s = *state;
-        struct key record = key_serial(CA, serial(1)), listed = key_crl_entry(CA, 0, serial(1)), window, batch_key, item, index;
+        struct key record = key_serial(CA, serial(1)), listed = key_crl_entry(CA, 0, serial(1)), window, batch_key, item,
+                   index;
         uint32_t w = store_window(s, T0 + 5, T0 + 100), batch, staged;
 
         store_add(s, 1, 3, 0);
