@@ -108,7 +108,7 @@ static enum err refuse_double(struct token *token, const char *label, struct tok
         if (e != OK || n == 0)
                 return e;
         snprintf(ret_problem->text, sizeof(ret_problem->text),
-                "the token has a key with the label \"%s\" already: choose another label", label);
+                "the token has a key with the label '%s' already: choose another label", label);
         return ERR_EXISTS;
 }
 

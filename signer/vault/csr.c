@@ -109,7 +109,7 @@ static enum err find_public(struct token *token, const char *label, enum key_kin
         enum err e = token_find(token, CKO_PUBLIC_KEY, label, &object, 1, &n, ret_problem);
 
         if (e == OK && n == 0) {
-                snprintf(ret_problem->text, sizeof(ret_problem->text), "the token has no public key with the label \"%s\"",
+                snprintf(ret_problem->text, sizeof(ret_problem->text), "the token has no public key with the label '%s'",
                         label);
                 return ERR_NOT_FOUND;
         }

@@ -148,7 +148,7 @@ static enum err find_slot(struct token *token, const char *label, CK_TOKEN_INFO 
                         return OK;
                 }
         }
-        snprintf(ret_problem->text, sizeof(ret_problem->text), "no token has the label \"%s\"", label);
+        snprintf(ret_problem->text, sizeof(ret_problem->text), "no token has the label '%s'", label);
         return ERR_NOT_FOUND;
 }
 
@@ -311,8 +311,8 @@ enum err token_find_key(struct token *token, const char *label, enum key_kind ki
                 }
         }
         snprintf(ret_problem->text, sizeof(ret_problem->text),
-                n == 0 ? "the token has no private key with the label \"%s\""
-                       : "no key with the label \"%s\" fits the certificate",
+                n == 0 ? "the token has no private key with the label '%s'"
+                       : "no key with the label '%s' fits the certificate",
                 label);
         return n == 0 ? ERR_NOT_FOUND : ERR_CRYPTO;
 }

@@ -365,9 +365,9 @@ static void a_key_that_is_missing_or_does_not_fit_is_told_and_the_others_sign(vo
         struct vault_question q = question_ocsp(f, ocsp_key(GAMMA), &tbs, 1);
 
         (void)state;
-        assert_text(vault_ask(v, &q, -1), VAULT_NO_KEY, "no private key with the label \"gamma-ocsp\"");
+        assert_text(vault_ask(v, &q, -1), VAULT_NO_KEY, "no private key with the label 'gamma-ocsp'");
         q = question_ocsp(f, ocsp_key(DELTA), &tbs, 1);
-        assert_text(vault_ask(v, &q, -1), VAULT_NO_KEY, "no key with the label \"delta-ocsp\" fits the certificate");
+        assert_text(vault_ask(v, &q, -1), VAULT_NO_KEY, "no key with the label 'delta-ocsp' fits the certificate");
         q.signer[0] ^= 1;
         assert_text(vault_ask(v, &q, -1), VAULT_NO_KEY, "no configured issuer signs with this key");
         sign_batch(v, ALPHA, 1);

@@ -217,7 +217,7 @@ static void a_token_that_is_not_there_is_told(void **state)
         assert_non_null(label);
         memcpy(label, "  label: nono", 13);
         fixture_write(f, "tocsin.yaml", config);
-        expect_not_open("no token has the label \"nono\"");
+        expect_not_open("no token has the label 'nono'");
         memcpy(label, "  sessions: 1", 13);
         fixture_write(f, "tocsin.yaml", config);
         free(config);
