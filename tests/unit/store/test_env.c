@@ -214,48 +214,67 @@ static enum err add_many(struct store *s, uint32_t from, uint32_t n)
         return txn_commit(txn);
 }
 
+/* A disk of 12 MiB; *state NULL where it cannot be had. */
+static int disk_setup(void **state)
+{
+        struct store *s = calloc(1, sizeof(*s));
+
+        assert_non_null(s);
+        store_path(s);
+        if (mount("tmpfs", s->path, "tmpfs", 0, "size=12m") == 0) {
+                *state = s;
+                return 0;
+        }
+        print_message("cannot mount a tmpfs (needs root): %s\n", strerror(errno));
+        rmdir(s->path);
+        free(s);
+        *state = NULL;
+        return 0;
+}
+
+static int disk_teardown(void **state)
+{
+        struct store *s = *state;
+
+        if (!s)
+                return 0;
+        env_close(s->env);
+        umount2(s->path, MNT_DETACH);
+        rmdir(s->path);
+        free(s);
+        return 0;
+}
+
 static void on_a_full_disk_the_store_stays_whole_and_single_revocations_go_on(void **state)
 {
-        struct store s = {0};
+        struct store *s = *state;
         struct env_config config;
         uint32_t from = 1000;
         struct txn *txn;
 
-        (void)state;
-        if (geteuid() != 0) {
-                print_message("skipped: needs root to mount a small tmpfs\n");
+        if (!s)
                 skip();
-        }
-        store_path(&s);
-        if (mount("tmpfs", s.path, "tmpfs", 0, "size=12m") != 0) {
-                print_message("skipped: cannot mount a tmpfs: %s\n", strerror(errno));
-                rmdir(s.path);
-                skip();
-        }
-        config = store_config(&s);
+        config = store_config(s);
         config.reserve = 2 << 20;
-        assert_int_equal(env_open_writer(&config, &s.env, NULL), OK);
-        store_add(&s, 0, 1000, 0);
+        assert_int_equal(env_open_writer(&config, &s->env, NULL), OK);
+        store_add(s, 0, 1000, 0);
         /* Bulk goes on while the reserve can be had, in transactions smaller than it; then one that is larger than all that
          * is left. */
-        for (; env_reserve(s.env) == OK; from += 2000)
-                assert_int_equal(add_many(&s, from, 2000), OK);
-        assert_int_equal(env_reserve(s.env), ERR_NOSPC);
-        assert_int_equal(add_many(&s, from, 60000), ERR_NOSPC);
+        for (; env_reserve(s->env) == OK; from += 2000)
+                assert_int_equal(add_many(s, from, 2000), OK);
+        assert_int_equal(env_reserve(s->env), ERR_NOSPC);
+        assert_int_equal(add_many(s, from, 60000), ERR_NOSPC);
         for (uint32_t i = 0; i < 20; i++)
-                assert_int_equal(store_revoke(&s, i, REASON_KEY_COMPROMISE, 0, T0), REVOCATION_NEW);
-        store_assert_clean(&s);
-        env_close(s.env);
-        s.env = NULL;
-        assert_int_equal(env_open_writer(&config, &s.env, NULL), OK);
-        assert_int_equal(store_status(&s, 5).ocsp.cert_status, OCSP_REVOKED);
-        assert_int_equal(store_status(&s, 500).ocsp.cert_status, OCSP_GOOD);
-        txn = store_read(&s);
+                assert_int_equal(store_revoke(s, i, REASON_KEY_COMPROMISE, 0, T0), REVOCATION_NEW);
+        store_assert_clean(s);
+        env_close(s->env);
+        s->env = NULL;
+        assert_int_equal(env_open_writer(&config, &s->env, NULL), OK);
+        assert_int_equal(store_status(s, 5).ocsp.cert_status, OCSP_REVOKED);
+        assert_int_equal(store_status(s, 500).ocsp.cert_status, OCSP_GOOD);
+        txn = store_read(s);
         assert_int_equal(txn_count(txn, TABLE_EXCEPTION), 20);
         txn_abort(txn);
-        env_close(s.env);
-        assert_int_equal(umount(s.path), 0);
-        rmdir(s.path);
 }
 
 /* The map is full rather than the disk: the same answer, and the next transaction works. */
@@ -358,7 +377,8 @@ int main(void)
                 CASE(the_lock_file_is_the_writers_alone),
                 CASE(a_reader_cannot_write_and_never_opens_the_lock_file),
                 CASE(the_reserve_is_allocated_and_the_store_opens_with_it),
-                cmocka_unit_test(on_a_full_disk_the_store_stays_whole_and_single_revocations_go_on),
+                cmocka_unit_test_setup_teardown(
+                        on_a_full_disk_the_store_stays_whole_and_single_revocations_go_on, disk_setup, disk_teardown),
                 CASE(a_full_map_fails_the_transaction_only),
                 CASE(a_failed_transaction_commits_nothing),
                 CASE(cursors_stay_inside_their_prefix_in_both_directions),
