@@ -75,18 +75,19 @@ class TocsinDir:
         return control.ask(self.control, {"command": "status"})[0]
 
     def wait_until_signed(self, seconds, told=measure.say):
-        """Waits until nothing is due or queued in the bulk lane; how many are signed then."""
+        """Waits until every record has its answer and the bulk lane is empty; how many are signed then."""
         until, next_word = time.monotonic() + seconds, time.monotonic() + 5
         while True:
             status = self.status()
             signed, due = signing_of(status)
+            records = sum(issuer["records"] for issuer in status["issuers"])
             queued = status["lanes"]["bulk"]["queued"] + status["lanes"]["bulk"]["in_flight"]
-            if due == 0 and queued == 0:
+            if due == 0 and queued == 0 and signed >= records:
                 return signed
             if time.monotonic() > until:
-                raise RuntimeError(f"not all signed after {seconds} s: {signed} signed, {due} due, {queued} queued")
+                raise RuntimeError(f"not all signed after {seconds} s: {signed} of {records}, {due} due, {queued} queued")
             if time.monotonic() > next_word:
-                told(f"  signing: {signed:,} done, {due:,} to go")
+                told(f"  signing: {signed:,} of {records:,}")
                 next_word += 5
             time.sleep(0.2)
 
