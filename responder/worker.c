@@ -165,7 +165,7 @@ static struct event_base *new_base(void)
         struct event_config *config = event_config_new();
         struct event_base *base = NULL;
 
-        if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+        if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
                 base = event_base_new_with_config(config);
         if (config)
                 event_config_free(config);

@@ -371,7 +371,7 @@ bool client_take(struct client *c, bool is_head, struct reply *ret_reply)
 {
         struct bytes rest;
         struct reply r = {0};
-        const uint8_t *end;
+        const uint8_t *end = NULL;
         size_t len;
 
         pump(c->f);
@@ -379,7 +379,8 @@ bool client_take(struct client *c, bool is_head, struct reply *ret_reply)
         if (c->at == c->received.len)
                 return false;
         rest = bytes_make(&c->received.data[c->at], c->received.len - c->at);
-        end = memmem(rest.data, rest.len, "\r\n\r\n", 4);
+        for (size_t i = 0; !end && i + 4 <= rest.len; i++)
+                end = memcmp(&rest.data[i], "\r\n\r\n", 4) == 0 ? &rest.data[i] : NULL;
         if (!end)
                 return false;
         r.head = bytes_make(rest.data, (size_t)(end - rest.data) + 4);
