@@ -134,6 +134,7 @@ const struct command tool_commands[] = {
         {"show", cmd_show, "all that is known of a serial", "SERIAL", 1, 1, issuer_only_options, NULL},
         {"crl issue", cmd_crl_issue, "issue CRLs now", NULL, 0, 0, crl_issue_options, NULL},
         {"crl list", cmd_crl_list, "list the CRLs", NULL, 0, 0, crl_list_options, NULL},
+        {"reload", cmd_reload, "have the engine read its configuration anew", NULL, 0, 0, no_options, NULL},
         {"help", cmd_help, "explain a command, or exit-codes", "[COMMAND]", 0, 2, no_options, NULL},
         /* For the shell's completion; not shown. */
         {"complete", cmd_complete, NULL, "WORD...", 0, ANY, no_options, NULL},

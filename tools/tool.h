@@ -91,6 +91,7 @@ int cmd_key_install(struct tool *t);
 int cmd_import(struct tool *t);
 int cmd_revoke(struct tool *t);
 int cmd_release(struct tool *t);
+int cmd_reload(struct tool *t);
 int cmd_status(struct tool *t);
 int cmd_show(struct tool *t);
 int cmd_crl_issue(struct tool *t);
