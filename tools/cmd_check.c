@@ -3,6 +3,7 @@
  *
  * All that is found is shown, not the first only; each finding says what to do about it.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,11 +202,16 @@ static void ask_engine(struct check *c, const json_t *final)
 /* The engine is down: its program checks the store on its own. */
 static void run_signer(struct check *c)
 {
-        char program[PATH_LEN];
+        char program[PATH_LEN], data[PATH_LEN];
         char *words[] = {program, (char *)(uintptr_t) "--config", c->t->config_file, (char *)(uintptr_t) "--check-store", NULL};
         int status;
         enum err e;
 
+        if ((size_t)snprintf(data, sizeof(data), "%s/data.mdb", c->t->conf->store_path) < sizeof(data) && access(data, F_OK) != 0 &&
+                errno == ENOENT) {
+                find(c, LEVEL_NOTICE, "start tocsin-signer: it makes one", "store: there is none yet");
+                return;
+        }
         if (tool_find_program("tocsin-signer", "TOCSIN_SIGNER", "../signer", program, sizeof(program)) != OK) {
                 find(c, LEVEL_NOTICE, "name it: TOCSIN_SIGNER=/path/to/tocsin-signer",
                         "store: not checked: the engine is down, and tocsin-signer is not found");

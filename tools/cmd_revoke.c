@@ -118,7 +118,7 @@ static int gather(struct tool *t, struct intake *in)
                 code = handover_sort(t, in);
         if (code == EXIT_OK && in->rejects.n > 0)
                 code = handover_show_rejects(
-                        t, in, NULL, "%zu lines are refused, so nothing was revoked (%zu are fine):", in->rejects.n, in->rows.n);
+                        t, in, NULL, "%zu lines are refused, so nothing was revoked (%zu are fine)", in->rejects.n, in->rows.n);
         if (code == EXIT_OK && in->rows.n == 0)
                 code = tool_fail(t, EXIT_REFUSED, "tocsin help revoke", "the list holds no serial");
         return code;
@@ -151,10 +151,10 @@ static void say_effects(const struct tool *t, const json_t *effects)
         static const struct {
                 const char *name, *words;
         } rows[] = {
-                {"new", "become revoked"},
-                {"from_hold", "are on hold and become revoked"},
-                {"upgrade", "are revoked, and get the graver reason or the earlier date"},
-                {"nothing", "are so already"},
+                {"new", "valid until now: revoked, or put on hold"},
+                {"from_hold", "on hold until now: revoked"},
+                {"upgrade", "revoked before: the graver reason, or the earlier date"},
+                {"nothing", "so already"},
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -170,7 +170,7 @@ static void say_reasons(const struct tool *t, const struct intake *in)
                 counts[in->rows.items[i].reason]++;
         for (unsigned i = 0; i <= REASON_AA_COMPROMISE; i++)
                 if (counts[i] > 0)
-                        tool_say(t, "  %10zu  for the reason %s", counts[i], reason_name(i));
+                        tool_say(t, "  %10zu  reason %s", counts[i], reason_name(i));
 }
 
 static void say_plan(const struct tool *t, const struct intake *in, const json_t *checked)
@@ -178,7 +178,8 @@ static void say_plan(const struct tool *t, const struct intake *in, const json_t
         long long rows = number_of(checked, "rows"), population = population_of(t, in->issuer->name);
         double share = population > 0 ? (double)rows / (double)population : 0;
 
-        tool_say(t, "%s: %lld serials, %.3g %% of its %lld certificates", in->issuer->name, rows, share * 100, population);
+        tool_say(t, "%s: %lld serial%s, %.3g %% of its %lld certificates", in->issuer->name, rows, rows == 1 ? "" : "s", share * 100,
+                population);
         say_effects(t, json_object_get(checked, "effects"));
         say_reasons(t, in);
         if (share >= SHARE_WORTH_A_THOUGHT && rows >= MANY)
@@ -235,7 +236,7 @@ static int ask(struct tool *t, struct intake *in, int fd, bool dry_run, const ch
                 return code;
         if (in->rejects.n > 0)
                 return handover_show_rejects(
-                        t, in, final, "the engine refuses %zu of %zu serials, so nothing was revoked:", in->rejects.n, in->rows.n);
+                        t, in, final, "the engine refuses %zu of %zu serials, so nothing was revoked", in->rejects.n, in->rows.n);
         if (!json_is_true(json_object_get(final, "ok")))
                 return tool_refused(t, final);
         *ret_final = steal(&final);
@@ -248,8 +249,8 @@ static void say_done(const struct tool *t, const struct intake *in, const json_t
         long long batch = number_of(done, "batch");
         char staged[32], activated[32];
 
-        tool_say(t, "%s%s: %lld serials revoked%s%s%s", tool_color(t, COLOR_GOOD), in->issuer->name, number_of(done, "rows"),
-                at ? ", true since " : "", at ? at : "", tool_color(t, COLOR_PLAIN));
+        tool_say(t, "%s%s: done for %lld serial%s%s%s%s", tool_color(t, COLOR_GOOD), in->issuer->name, number_of(done, "rows"),
+                number_of(done, "rows") == 1 ? "" : "s", at ? ", true since " : "", at ? at : "", tool_color(t, COLOR_PLAIN));
         say_effects(t, json_object_get(done, "effects"));
         tool_say(t, "staged in %s, made true in %s", progress_duration(staged, number_of(done, "staged_ms")),
                 progress_duration(activated, number_of(done, "activated_ms")));

@@ -105,7 +105,8 @@ int handover_show_rejects(struct tool *t, struct intake *in, const json_t *answe
                 return EXIT_SYSTEM;
         if (t->json)
                 print_json(in, answer, headline);
-        fprintf(stderr, "tocsin: %s\n", headline);
+        fflush(stdout);
+        fprintf(stderr, "tocsin: %s:\n", headline);
         rejects_print(&in->rejects, &in->sources, stderr, REJECTS_SHOWN);
         return EXIT_REFUSED;
 }

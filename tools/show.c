@@ -11,7 +11,7 @@ const char *show_text(const json_t *object, const char *name)
 {
         const char *text = json_string_value(json_object_get(object, name));
 
-        return text ? text : "-";
+        return text && text[0] ? text : "-";
 }
 
 long long show_number(const json_t *object, const char *name)

@@ -9,6 +9,6 @@ void show_batches(const struct tool *t, const json_t *batches, const char *inden
 /* Words for a time text of the engine's: "3 min ago", "in 4 d"; "-" when it is null. ret_text holds 40. Returns ret_text. */
 char *show_age(const json_t *time, char *ret_text);
 #define SHOW_AGE_LEN 40
-/* A text field, or "-". */
+/* A text field; "-" where it is missing or empty. */
 const char *show_text(const json_t *object, const char *name);
 long long show_number(const json_t *object, const char *name);

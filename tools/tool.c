@@ -111,6 +111,7 @@ void tool_note(const struct tool *t, const char *format, ...)
 
         if (t->quiet)
                 return;
+        fflush(stdout); /* so that both streams keep their order in one log */
         va_start(arguments, format);
         fputs("tocsin: ", stderr);
         vfprintf(stderr, format, arguments);
