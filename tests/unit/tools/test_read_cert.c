@@ -70,7 +70,8 @@ static void a_damaged_certificate_spoils_no_other(void **state)
         fixture_open(&in, ROWFILE_IMPORT);
         assert_int_equal(intake_content(&in, "b.pem", builder_bytes(&text), why), OK);
         fixture_sort(&in, 1, 1);
-        assert_non_null(fixture_row(&in, "0A06"));
+        assert_true(in.rejects.items[0].number > 1); /* it stands below the text that openssl writes */
+        assert_true(in.rejects.items[0].number < fixture_row(&in, "0A06")->line);
         builder_done(&text);
 }
 

@@ -39,6 +39,17 @@ static void columns_without_a_meaning_are_named(void **state)
         assert_true(bytes_equal(builder_bytes(&in.unused), BYTES_LIT("colour, resaon")));
 }
 
+static void of_two_columns_with_one_meaning_the_first_counts(void **state)
+{
+        OPEN(ROWFILE_IMPORT);
+
+        (void)state;
+        fixture_read(&in, "serial,expires,not_after\n01,2031-01-02,2031-01-03\n");
+        fixture_sort(&in, 1, 0);
+        assert_int_equal(fixture_row(&in, "01")->not_after, 1925078400);
+        assert_true(bytes_equal(builder_bytes(&in.unused), BYTES_LIT("not_after")));
+}
+
 static void a_list_without_header_is_serial_and_not_after(void **state)
 {
         OPEN(ROWFILE_IMPORT);
@@ -228,6 +239,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(columns_are_found_by_name_in_any_order),
                 cmocka_unit_test(columns_without_a_meaning_are_named),
+                cmocka_unit_test(of_two_columns_with_one_meaning_the_first_counts),
                 cmocka_unit_test(a_list_without_header_is_serial_and_not_after),
                 cmocka_unit_test(byte_order_mark_crlf_comments_blank_lines_and_tabs_are_taken),
                 cmocka_unit_test(semicolons_are_recognized),
