@@ -14,11 +14,9 @@
 #include <sys/epoll.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/msg.h"
 #include "signer/supervisor.h"
-#include "signer/vault/policy_load.h"
 #include "signer/vault/seal.h"
 #include "signer/vault/sign.h"
 
@@ -114,33 +112,7 @@ static bool watch(int events, int fd)
                epoll_ctl(events, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* Keys that are not there are named now, and their questions answered VAULT_NO_KEY; the others sign. */
-static enum err find_keys(struct vault *v, unsigned *ret_n_missing)
-{
-        unsigned n_missing = 0;
-
-        v->keys = calloc(v->policy.n_keys + 1, sizeof(*v->keys));
-        if (!v->keys)
-                return ERR_NOMEM;
-        for (unsigned i = 0; i < v->policy.n_keys; i++) {
-                const struct policy_key *key = &v->policy.keys[i];
-                enum err e =
-                        token_find_key(&v->token, key->label, key->kind, key->spki, &v->keys[i].handle, &v->keys[i].problem);
-
-                v->keys[i].is_there = e == OK;
-                if (e == OK)
-                        continue;
-                n_missing++;
-                log_error("a signing key is missing: make it with `tocsin key new`, or install the certificate that fits it "
-                          "key=%s why=\"%s\"",
-                        key->label, v->keys[i].problem.text);
-        }
-        *ret_n_missing = n_missing;
-        return OK;
-}
-
-static enum err open_vault(
-        struct vault *v, const struct conf *conf, unsigned *ret_n_missing, struct token_problem *ret_problem)
+static enum err open_vault(struct vault *v, const struct conf *conf, struct token_problem *ret_problem)
 {
         const struct token_options options = {
                 .module = conf->token_module,
@@ -148,12 +120,10 @@ static enum err open_vault(
                 .pin_file = conf->token_pin_file,
                 .n_sessions = conf->token_sessions,
         };
-        enum err e = policy_load(conf, clock_now_s(), &v->policy);
+        enum err e = token_open(&v->token, &options, ret_problem);
 
         if (e == OK)
-                e = token_open(&v->token, &options, ret_problem);
-        if (e == OK)
-                e = find_keys(v, ret_n_missing);
+                e = shelf_open(&v->shelf, conf, &v->token);
         if (e == OK)
                 e = seal();
         if (e != OK && ret_problem->text[0] == '\0')
@@ -189,9 +159,9 @@ _Noreturn void serve_run(const struct conf *conf)
 {
         static struct signer signers[TOKEN_SESSIONS_MAX];
         static struct lane first;
-        struct vault v = {.numbers = NUMBERS_INIT, .urgent = SUPERVISOR_URGENT_FD, .bulk = SUPERVISOR_BULK_FD};
+        struct vault v = {
+                .shelf = SHELF_INIT, .numbers = NUMBERS_INIT, .urgent = SUPERVISOR_URGENT_FD, .bulk = SUPERVISOR_BULK_FD};
         struct token_problem problem = {0};
-        unsigned n_missing = 0;
         enum err e;
 
         v.events = epoll_create1(EPOLL_CLOEXEC);
@@ -199,10 +169,10 @@ _Noreturn void serve_run(const struct conf *conf)
                 log_error("no sockets to serve: tocsin-signer starts this program why=\"%s\"", strerrordesc_np(errno));
                 _exit(EXIT_FAILURE);
         }
-        e = open_vault(&v, conf, &n_missing, &problem);
+        e = open_vault(&v, conf, &problem);
         if (e == OK)
                 snprintf(problem.text, sizeof(problem.text), "sessions=%u keys=%u missing=%u", v.token.n_sessions,
-                        v.policy.n_keys, n_missing);
+                        v.shelf.present->policy.n_keys, v.shelf.present->n_missing);
         log_info("token %s", problem.text);
         announce(&v, &first, e, problem.text);
         if (start_threads(&v, signers) != OK) {

@@ -73,14 +73,14 @@ void sign_refuse(struct lane *lane, const char *why)
 }
 
 /* The index of the question's key, or POLICY_NO_KEY and the reply says why. */
-static int find_key(struct signer *s, struct lane *lane)
+static int find_key(struct lane *lane)
 {
-        int key = policy_find_key(&s->vault->policy, lane->question.signer);
+        int key = policy_find_key(&lane->book->policy, lane->question.signer);
 
         if (key == POLICY_NO_KEY)
                 reply(lane, VAULT_NO_KEY, "no configured issuer signs with this key");
-        else if (!s->vault->keys[key].is_there)
-                reply(lane, VAULT_NO_KEY, s->vault->keys[key].problem.text);
+        else if (!lane->book->keys[key].is_there)
+                reply(lane, VAULT_NO_KEY, lane->book->keys[key].problem.text);
         else
                 return key;
         return POLICY_NO_KEY;
@@ -91,7 +91,7 @@ static bool sign_digest(struct signer *s, struct lane *lane, int key, const uint
 {
         unsigned i = lane->reply.n;
         size_t len;
-        CK_RV rv = token_sign(&s->vault->token, s->session, s->vault->keys[key].handle, lane->question.sig_alg, digest,
+        CK_RV rv = token_sign(&s->vault->token, s->session, lane->book->keys[key].handle, lane->question.sig_alg, digest,
                 lane->raw[i], &len);
 
         if (rv != CKR_OK) {
@@ -106,13 +106,13 @@ static bool sign_digest(struct signer *s, struct lane *lane, int key, const uint
 /* ---- kinds ---- */
 
 /* All of a packet or nothing: one that cannot be signed is a bug or an attack, and its neighbours are then no better. */
-static bool check_ocsp(struct signer *s, struct lane *lane, int key)
+static bool check_ocsp(struct lane *lane, int key)
 {
         const struct vault_question *q = &lane->question;
         int64_t now_s = clock_now_s();
 
         for (unsigned i = 0; i < q->n; i++) {
-                const char *why = policy_check_ocsp(&s->vault->policy, key, q->sig_alg, q->tbs[i], now_s);
+                const char *why = policy_check_ocsp(&lane->book->policy, key, q->sig_alg, q->tbs[i], now_s);
 
                 if (why) {
                         snprintf(lane->text, sizeof(lane->text), "response %u of %u: %s", i + 1, q->n, why);
@@ -126,7 +126,7 @@ static bool check_ocsp(struct signer *s, struct lane *lane, int key)
 static void answer_ocsp(struct signer *s, struct lane *lane, int crl)
 {
         const struct vault_question *q = &lane->question;
-        int key = find_key(s, lane);
+        int key = find_key(lane);
         uint8_t digest[HASH_LEN_MAX];
 
         if (key == POLICY_NO_KEY)
@@ -135,7 +135,7 @@ static void answer_ocsp(struct signer *s, struct lane *lane, int crl)
                 reply(lane, VAULT_REFUSED, "an OCSP question brings no descriptor");
                 return;
         }
-        if (!check_ocsp(s, lane, key))
+        if (!check_ocsp(lane, key))
                 return;
         for (unsigned i = 0; i < q->n; i++) {
                 if (i > 0 && s->between)
@@ -151,7 +151,7 @@ static void answer_ocsp(struct signer *s, struct lane *lane, int crl)
 
 static void answer_crl(struct signer *s, struct lane *lane, int crl)
 {
-        int key = find_key(s, lane);
+        int key = find_key(lane);
         uint8_t digest[HASH_LEN_MAX];
         const char *why;
 
@@ -173,17 +173,37 @@ static void answer_health(struct signer *s, struct lane *lane, int crl)
                 reply_token(lane, "C_GetSessionInfo", rv);
 }
 
-void sign_answer(struct signer *s, struct lane *lane, int crl)
+static void answer_by_book(struct signer *s, struct lane *lane, int crl)
 {
         static void (*const kinds[])(struct signer *, struct lane *, int) = {
                 [VAULT_SIGN_OCSP] = answer_ocsp,
                 [VAULT_SIGN_CRL] = answer_crl,
                 [VAULT_HEALTH] = answer_health,
         };
+        struct book *book = shelf_hold(&s->vault->shelf);
 
-        lane->reply.kind = lane->question.kind;
-        lane->reply.id = lane->question.id;
+        lane->book = book;
         lane->reply.n = 0;
         reply(lane, VAULT_OK, "");
         kinds[lane->question.kind](s, lane, crl);
+        if (lane->reply.outcome == VAULT_NO_KEY) { /* its words may stand in the book */
+                snprintf(lane->text, sizeof(lane->text), "%.*s", (int)lane->reply.text.len,
+                        (const char *)lane->reply.text.data);
+                reply(lane, VAULT_NO_KEY, lane->text);
+        }
+        lane->book = NULL;
+        shelf_release(&s->vault->shelf, book);
+}
+
+/* A refusal may be due to a configuration or a key that is newer than our book. */
+void sign_answer(struct signer *s, struct lane *lane, int crl)
+{
+        bool is_refused;
+
+        lane->reply.kind = lane->question.kind;
+        lane->reply.id = lane->question.id;
+        answer_by_book(s, lane, crl);
+        is_refused = lane->reply.outcome == VAULT_REFUSED || lane->reply.outcome == VAULT_NO_KEY;
+        if (is_refused && shelf_look_again(&s->vault->shelf, &s->vault->token, s->session))
+                answer_by_book(s, lane, crl);
 }

@@ -7,25 +7,19 @@
 
 #include <openssl/evp.h>
 
+#include "signer/vault/book.h"
 #include "signer/vault/numbers.h"
 #include "signer/vault/policy.h"
 #include "signer/vault/token.h"
 #include "signer/vault_msg.h"
 
-/* What all threads share. Read only, but for `numbers`, which locks. */
+/* What all threads share. `shelf` and `numbers` lock. */
 struct vault {
-        struct policy policy;
+        struct shelf shelf;
         struct token token;
-        struct vault_key *keys; /* as policy.keys */
         struct numbers numbers;
         int urgent, bulk; /* the pairs' ends */
         int events;       /* epoll on both */
-};
-
-struct vault_key {
-        CK_OBJECT_HANDLE handle;
-        bool is_there;
-        struct token_problem problem; /* why not */
 };
 
 #define SIGN_WINDOW 65536
@@ -36,6 +30,7 @@ struct lane {
         uint8_t window[SIGN_WINDOW]; /* a CRL slides through it */
         uint8_t raw[VAULT_BATCH_MAX][SIG_RAW_MAX];
         char text[512];
+        const struct book *book; /* held while the question is answered */
         struct vault_question question;
         struct vault_answer reply;
 };

@@ -73,8 +73,7 @@ static const char *open_stream(struct signer *s, struct lane *lane, int fd, EVP_
         return NULL;
 }
 
-static void read_head(struct stream *st, const struct signer *s, const struct lane *lane, int key, struct crl_info *info,
-        struct policy_crl *ret_crl)
+static void read_head(struct stream *st, const struct lane *lane, int key, struct crl_info *info, struct policy_crl *ret_crl)
 {
         const struct vault_question *q = &lane->question;
         size_t tbs_len = 0;
@@ -90,7 +89,7 @@ static void read_head(struct stream *st, const struct signer *s, const struct la
         else if (tbs_len != q->crl_len)
                 st->why = "the TBSCertList has another length than was announced";
         else
-                st->why = policy_check_crl_head(&s->vault->policy, key, q->sig_alg, info, clock_now_s(), ret_crl);
+                st->why = policy_check_crl_head(&lane->book->policy, key, q->sig_alg, info, clock_now_s(), ret_crl);
         if (!st->why)
                 stream_skip(st, info->entries_offset);
         info->issuer = BYTES_NONE; /* the window moves on */
@@ -155,7 +154,7 @@ const char *sign_crl_read(struct signer *s, struct lane *lane, int key, int crl,
 
         if (why)
                 return why;
-        read_head(&st, s, lane, key, &info, &policy_crl);
+        read_head(&st, lane, key, &info, &policy_crl);
         if (!st.why)
                 read_entries(&st, s, info.entries_len, &policy_crl);
         if (!st.why)

@@ -3,6 +3,7 @@
 #include "vault_process.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -375,6 +376,36 @@ static void a_key_that_is_missing_or_does_not_fit_is_told_and_the_others_sign(vo
         vault_stop(v);
 }
 
+/* `tocsin key new` or an installed certificate takes effect while the vault runs. */
+static void a_key_that_came_later_is_found_when_it_is_asked_for(void **state)
+{
+        struct vault_process *v = vault_start_ready(f);
+        char command[256];
+
+        (void)state;
+        snprintf(command, sizeof(command),
+                "softhsm2-util --import %s --token tocsin --label gamma-ocsp --id 77 --pin $(cat %s) > %s",
+                fixture_path(f, "gamma-ocsp.key"), fixture_path(f, "pin"), fixture_path(f, "import.log"));
+        assert_int_equal(system(command), 0);
+        sign_batch(v, GAMMA, 2);
+        vault_stop(v);
+}
+
+static void a_changed_configuration_counts_when_the_old_one_refuses(void **state)
+{
+        struct vault_process *v = vault_start_ready(f);
+        struct builder tbs = make_ocsp(&(struct ocsp_case){.issuer = ALPHA, .next_s = 86400});
+        struct vault_question q = question_ocsp(f, ocsp_key(ALPHA), &tbs, 1);
+
+        (void)state;
+        fixture_write(f, "issuers/alpha/issuer.yaml", "ocsp:\n  key: alpha-ocsp\n  validity: 5d\n");
+        assert_text(vault_ask(v, &q, -1), VAULT_OK, "");
+        fixture_write(f, "issuers/alpha/issuer.yaml", "ocsp: [\n");
+        assert_text(vault_ask(v, &q, -1), VAULT_OK, "");
+        builder_done(&tbs);
+        vault_stop(v);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -391,6 +422,8 @@ int main(void)
                 cmocka_unit_test(no_changed_octet_makes_it_sign_something_else),
                 cmocka_unit_test(what_is_no_question_is_refused_and_the_vault_goes_on),
                 cmocka_unit_test(a_key_that_is_missing_or_does_not_fit_is_told_and_the_others_sign),
+                cmocka_unit_test(a_key_that_came_later_is_found_when_it_is_asked_for),
+                cmocka_unit_test(a_changed_configuration_counts_when_the_old_one_refuses),
         };
         int failed;
 

@@ -5,7 +5,7 @@
 
 alpha  P-256 CA, delegated P-256 signer; two CRL shards and the whole CRL
 beta   RSA-2048 CA that signs its own OCSP answers; deltas
-gamma  its delegate's key is not in the token
+gamma  its delegate's key is not in the token, but in the file gamma-ocsp.key
 delta  its delegate's key has the right label, but is another key
 """
 import datetime
@@ -68,10 +68,14 @@ class Token:
         subprocess.run(["softhsm2-util", *arguments], check=True, stdout=subprocess.DEVNULL,
                        env={"SOFTHSM2_CONF": str(self.folder / "softhsm2.conf"), "PATH": "/usr/bin:/bin"})
 
-    def put(self, label, key):
+    def write_key(self, label, key):
         pem = self.folder / f"{label}.key"
         pem.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                           serialization.NoEncryption()))
+        return pem
+
+    def put(self, label, key):
+        pem = self.write_key(label, key)
         self.n_keys += 1
         self.util("--import", str(pem), "--token", "tocsin", "--label", label, "--id", f"{self.n_keys:02x}", "--pin", PIN)
         pem.unlink()
@@ -93,7 +97,8 @@ def p256():
 def main():
     folder = pathlib.Path(sys.argv[1])
     token = Token(folder)
-    alpha_ca, alpha_ocsp, beta_ca, delta_ocsp = p256(), p256(), rsa.generate_private_key(65537, 2048), p256()
+    alpha_ca, alpha_ocsp, gamma_ocsp, delta_ocsp = p256(), p256(), p256(), p256()
+    beta_ca = rsa.generate_private_key(65537, 2048)
     token.put("alpha-ca", alpha_ca)
     token.put("alpha-ocsp", alpha_ocsp)
     token.put("beta-ca", beta_ca)
@@ -102,7 +107,8 @@ def main():
                 "  url: \"http://crl.test/alpha-{shard}.crl\"\n")
     make_issuer(folder, "beta", beta_ca, None, "ocsp:\n  certificate: \"\"\ncrl:\n  key: beta-ca\n  delta_period: 1h\n"
                 "  url: http://crl.test/beta.crl\n  delta_url: http://crl.test/beta-delta.crl\n")
-    make_issuer(folder, "gamma", p256(), p256(), "ocsp:\n  key: gamma-ocsp\n")
+    token.write_key("gamma-ocsp", gamma_ocsp)
+    make_issuer(folder, "gamma", p256(), gamma_ocsp, "ocsp:\n  key: gamma-ocsp\n")
     make_issuer(folder, "delta", p256(), delta_ocsp, "ocsp:\n  key: delta-ocsp\n")
     (folder / "pin").write_text(PIN + "\n")
     (folder / "tocsin.yaml").write_text("users:\n  engine: \"\"\n  vault: \"\"\n  responder: \"\"\n"
