@@ -130,8 +130,10 @@ static void print_one(const struct rejects *r, const struct sources *s, FILE *ou
 {
         char place[PLACE_MAX];
 
-        print_clean(out, sources_place(s, r->items[i].number, place, sizeof(place)));
-        fputs(": ", out);
+        if (r->items[i].number) { /* else the words say where */
+                print_clean(out, sources_place(s, r->items[i].number, place, sizeof(place)));
+                fputs(": ", out);
+        }
         print_clean(out, words_of(r, &r->items[i]));
         putc('\n', out);
 }
