@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "pki/certinfo.h"
+#include "tests/unit/base/fail_alloc.h"
 
 #define OPEN(kind)                                                                                                          \
         __attribute__((cleanup(intake_done))) struct intake in = {0};                                                       \
@@ -172,6 +173,45 @@ static void a_million_lines_keep_their_order_and_their_number(void **state)
         close(fd);
 }
 
+/* Reads, sorts and writes; fails whichever allocation it is told to. */
+static enum err try_all(struct intake *in, bool *ret_happened)
+{
+        static const char text[] = "serial,subscriber,status\n03,\"a, \"\"b\"\"\",good\n02,b,good\nzz,c,\n02,b,good\n01,d,revoked\n";
+        char why[INTAKE_WHY_MAX] = "";
+        int fd = -1;
+        enum err e = intake_content(in, "list", BYTES_LIT(text), why);
+
+        if (e == OK)
+                e = rows_sort(&in->rows, &in->rejects, &in->sources);
+        if (e == OK)
+                e = rows_write(&in->rows, in->kind, &fd);
+        *ret_happened = fail_alloc_happened();
+        fail_alloc_after(-1);
+        if (fd >= 0)
+                close(fd);
+        return e;
+}
+
+static void whichever_allocation_fails_the_list_is_whole_or_refused(void **state)
+{
+        bool happened = true;
+
+        (void)state;
+        for (int n = 0; happened; n++) {
+                OPEN(ROWFILE_IMPORT);
+                enum err e;
+
+                fail_alloc_after(n);
+                e = try_all(&in, &happened);
+                assert_true(e == OK || e == ERR_NOMEM);
+                assert_true(n < 100);
+                if (e == OK) { /* what is lost may be the words of a reject, never a row, and never that there was one */
+                        assert_int_equal(in.rows.n, 3);
+                        assert_true(in.rejects.n == 1 || builder_failed(&in.rejects.texts));
+                }
+        }
+}
+
 static void a_line_of_any_of_several_files_is_found_again(void **state)
 {
         struct sources s = {0};
@@ -239,6 +279,7 @@ int main(void)
                 cmocka_unit_test(lines_that_contradict_each_other_are_rejected_with_both_places),
                 cmocka_unit_test(lines_that_complete_each_other_become_one),
                 cmocka_unit_test(a_million_lines_keep_their_order_and_their_number),
+                cmocka_unit_test(whichever_allocation_fails_the_list_is_whole_or_refused),
                 cmocka_unit_test(a_line_of_any_of_several_files_is_found_again),
                 cmocka_unit_test(rejects_are_capped_on_screen_and_whole_in_the_file),
         };
