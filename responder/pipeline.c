@@ -1,21 +1,19 @@
 /* The way of a request, in order:
  *
- *   1. conn.c reads octets from the socket and calls pipeline_run.
+ *   1. conn.c reads octets from the socket; conn_http1.c calls pipeline_run.
  *   2. http1_read makes one struct request of them                                    (RFC 9112; http1.c)
  *   3. a read turn begins, after the octets came: nothing committed before them is missed      (service.c)
  *   4. the route's handler makes one struct answer, or says that a signature must be asked for (answer_*.c)
- *   5. finish: conditions, head, body, counters; the one place that ends a request
+ *   5. finish: conditions, counters; the one place that ends a request; then head and body are written down
  *   6. the next request of the same octets, in the same turn; none behind a parked one
  *   7. the turn ends. ERR_STALE: all that was rendered in it is thrown away, and it is done again
- *   8. conn.c sends what was rendered in one call.
- */
+ *   8. conn_http1.c sends what was rendered in one call.
+ *
+ * HTTP/2 (http2_answer.c) takes steps 3 to 7 for as many streams as can be sent to; only its heads differ. */
 #include "responder/pipeline.h"
 
 #include "base/clock.h"
 #include "responder/condition.h"
-
-/* A turn that went stale this often: the machine is stalled. */
-#define MAX_TURNS 4
 
 enum { TAKES_GET = 1, TAKES_HEAD = 2, TAKES_POST = 4 };
 
@@ -91,8 +89,10 @@ static void put_ocsp(struct builder *out, const struct ocsp_body *body)
         out->len = at + len;
 }
 
-static void put_body(struct builder *out, const struct answer *a)
+void pipeline_put_body(struct builder *out, const struct request *r, const struct answer *a)
 {
+        if (r->method == METHOD_HEAD) /* req 3.6 */
+                return;
         if (a->kind == BODY_BYTES)
                 builder_put(out, a->bytes);
         else if (a->kind == BODY_OCSP)
@@ -105,17 +105,38 @@ static void count(struct stats *stats, const struct request *r, const struct ans
         stats->n_statuses[a->status / 100]++;
 }
 
-/* Where every request ends. */
-static void finish(struct service *s, const struct request *r, struct answer *a, int64_t now_s)
+/* Where every request ends, whatever the protocol; what is left is to write it down. */
+static void finish(struct service *s, const struct request *r, struct answer *a)
 {
         condition_apply(r, a);
-        head_put(&s->out, &s->dates, r, a, now_s);
-        if (r->method != METHOD_HEAD) /* req 3.6 */
-                put_body(&s->out, a);
         count(&s->stats, r, a);
 }
 
-static bool sends_file(const struct request *r, const struct answer *a)
+enum verdict pipeline_answer(struct turn *t, const struct request *r, struct sign_slot *sign, struct answer *ret_answer)
+{
+        if (handle(t, r, sign, ret_answer) == VERDICT_PARKED)
+                return VERDICT_PARKED;
+        finish(t->service, r, ret_answer);
+        return VERDICT_ANSWERED;
+}
+
+void pipeline_answer_error(struct service *s, const struct request *r, unsigned status, struct answer *ret_answer)
+{
+        answer_set_status(ret_answer, status);
+        if (status == 503)
+                ret_answer->retry_after_s = 1;
+        finish(s, r, ret_answer);
+}
+
+/* ---- HTTP/1 ---- */
+
+static void render(struct service *s, const struct request *r, const struct answer *a, int64_t now_s)
+{
+        head_put(&s->out, &s->dates, r, a, now_s);
+        pipeline_put_body(&s->out, r, a);
+}
+
+bool pipeline_sends_file(const struct request *r, const struct answer *a)
 {
         return a->kind == BODY_FILE && r->method == METHOD_GET && a->body_len > 0;
 }
@@ -124,7 +145,7 @@ static enum exchange_end after(struct exchange *x, const struct request *r, cons
 {
         bool ends = a->close || !r->keep_alive;
 
-        if (sends_file(r, a)) {
+        if (pipeline_sends_file(r, a)) {
                 x->file = crl_file_hold(a->file);
                 x->file_offset = a->offset;
                 x->file_len = a->body_len;
@@ -139,11 +160,9 @@ static void put_refusal(struct service *s, unsigned status)
         struct request r = {.method = METHOD_UNKNOWN};
         struct answer a;
 
-        answer_set_status(&a, status);
+        pipeline_answer_error(s, &r, status, &a);
         a.close = true;
-        if (status == 503)
-                a.retry_after_s = 1;
-        finish(s, &r, &a, clock_now_s());
+        render(s, &r, &a, clock_now_s());
 }
 
 static void refuse(struct service *s, struct exchange *x, unsigned status)
@@ -166,9 +185,9 @@ static enum exchange_end answer_one(struct service *s, struct exchange *x, struc
         struct answer a;
 
         r->keep_alive &= !x->is_last;
-        if (handle(t, r, &x->sign, &a) == VERDICT_PARKED)
+        if (pipeline_answer(t, r, &x->sign, &a) == VERDICT_PARKED)
                 return EXCHANGE_PARKED;
-        finish(s, r, &a, t->now_s);
+        render(s, r, &a, t->now_s);
         x->used += len;
         *x->state = (struct http1_state){0};
         x->sign.answer = NULL; /* it was the first request's */
@@ -245,7 +264,7 @@ void pipeline_run(struct service *s, struct exchange *x)
         struct exchange before = *x;
         enum err e = ERR_STALE;
 
-        for (unsigned i = 0; i < MAX_TURNS && e == ERR_STALE; i++) {
+        for (unsigned i = 0; i < PIPELINE_MAX_TURNS && e == ERR_STALE; i++) {
                 undo(s, x, &before, &state);
                 e = run_turn(s, x);
         }

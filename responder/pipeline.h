@@ -3,6 +3,22 @@
 
 #include "responder/route.h"
 
+/* A turn that went stale this often: the machine is stalled. */
+#define PIPELINE_MAX_TURNS 4
+
+/* ---- one request, of any protocol ---- */
+
+/* PARKED: service->ask is to be asked. The answer borrows until the turn ends. */
+enum verdict pipeline_answer(struct turn *turn, const struct request *request, struct sign_slot *sign, struct answer *ret_answer);
+/* An answer that no handler made: the request was malformed, say. */
+void pipeline_answer_error(struct service *service, const struct request *request, unsigned status, struct answer *ret_answer);
+/* A body that is not sent from a file; nothing for HEAD. */
+void pipeline_put_body(struct builder *out, const struct request *request, const struct answer *answer);
+/* Is `body_len` octets of answer->file, from its offset, the body? */
+bool pipeline_sends_file(const struct request *request, const struct answer *answer);
+
+/* ---- HTTP/1: a connection's input, request after request ---- */
+
 enum exchange_end {
         EXCHANGE_MORE,   /* every whole request is answered; more octets are needed */
         EXCHANGE_FULL,   /* service->out is full: send it and call again with what is left */
