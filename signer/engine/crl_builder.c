@@ -72,7 +72,8 @@ static void finish(struct crl_work *w)
         if (w->result != OK)
                 log_error("no CRL was issued issuer=%s shard=%u error=\"%s\" why=\"%s\"", order->issuer->conf->name, order->shard,
                         err_text(w->result), w->why);
-        schedule_crl_done(e, order->issuer, order->shard, order->kinds, w->result == OK);
+        schedule_crl_done(e, order->issuer, order->shard, (w->parts[0].wanted ? CRL_FULL : 0u) | (w->parts[1].wanted ? CRL_DELTA : 0u),
+                engine_clock_now_ms(&e->clock) - w->now_ms, w->result == OK);
         e->crls.work = NULL;
         if (order->done)
                 order->done(order->arg, w->result);

@@ -13,11 +13,13 @@
 #define SPACE_LOOK_MS 10000
 /* A CRL that failed is tried again after 1, 2, 4 ... 60 s. */
 #define RETRY_MAX_S 60
+/* At most this share of the time goes into making full CRLs again after changes. */
+#define FULL_SHARE 20
 
 static struct crl_due *find_due(struct schedule *s, const struct issuer *is, uint16_t shard)
 {
         for (unsigned i = 0; i < s->n_crls; i++)
-                if (s->crls[i].issuer == is && s->crls[i].shard == shard)
+                if (s->crls[i].issuer->ca_key == is->ca_key && s->crls[i].shard == shard)
                         return &s->crls[i];
         return NULL;
 }
@@ -88,8 +90,9 @@ void schedule_truth_changed(struct engine *e, const struct issuer *is)
                         s->crls[i].changed_due_s = due_s;
 }
 
-/* What a change of status calls for: the delta where there are deltas, else the full CRL. */
-static unsigned kinds_due(const struct crl_due *due, int64_t now_s)
+/* What a change of status calls for: the full CRL, and the delta where there are deltas. Where the full one takes long to make, it is not made for
+ * each change: the delta goes ahead alone, and the full CRL follows at full_earliest_s. */
+static unsigned kinds_due(struct crl_due *due, int64_t now_s)
 {
         unsigned kinds = 0;
         bool has_deltas = due->issuer->conf->crl_delta_period_s > 0;
@@ -98,8 +101,13 @@ static unsigned kinds_due(const struct crl_due *due, int64_t now_s)
                 kinds |= CRL_FULL;
         if (has_deltas && now_s >= due->delta_s && due->full_s != 0)
                 kinds |= CRL_DELTA;
-        if (due->changed_due_s != 0 && now_s >= due->changed_due_s)
-                kinds |= has_deltas && due->full_s != 0 ? CRL_DELTA : CRL_FULL;
+        if (due->changed_due_s != 0 && now_s >= due->changed_due_s) {
+                bool alone = has_deltas && due->full_s != 0 && now_s < due->full_earliest_s;
+
+                kinds |= alone ? CRL_DELTA : CRL_FULL;
+                if (alone && due->full_earliest_s < due->full_s)
+                        due->full_s = due->full_earliest_s;
+        }
         /* Both due: issued together under one number (RFC 5280 5.2.3, req 4.3) */
         if (has_deltas && (kinds & CRL_FULL))
                 kinds |= CRL_DELTA;
@@ -144,13 +152,12 @@ static int64_t retry_pause_s(unsigned failures)
         return pause < RETRY_MAX_S ? pause : RETRY_MAX_S;
 }
 
-void schedule_crl_done(struct engine *e, const struct issuer *is, uint16_t shard, unsigned kinds, bool ok)
+void schedule_crl_done(struct engine *e, const struct issuer *is, uint16_t shard, unsigned kinds, int64_t took_ms, bool ok)
 {
         _cleanup_(txn_abortp) struct txn *txn = NULL;
         struct crl_due *due = find_due(&e->schedule, is, shard);
-        int64_t now_s = engine_clock_now_s(&e->clock);
+        int64_t now_s = engine_clock_now_s(&e->clock), full_was_s = due ? due->full_s : 0;
 
-        (void)kinds;
         if (!due)
                 return;
         if (!ok) {
@@ -161,8 +168,12 @@ void schedule_crl_done(struct engine *e, const struct issuer *is, uint16_t shard
         }
         due->failures = 0;
         due->retry_s = 0;
+        if (kinds & CRL_FULL)
+                due->full_earliest_s = now_s + FULL_SHARE * took_ms / 1000;
         if (txn_begin_read(e->env, &txn) == OK)
                 read_due(txn, due, now_s);
+        if (!(kinds & CRL_FULL) && full_was_s < due->full_s)
+                due->full_s = full_was_s;
         /* What changed while it was built waits its turn, not longer than asked for. */
         if (due->changed_due_s == now_s)
                 due->changed_due_s = now_s + is->conf->crl_after_revocation_s;

@@ -17,6 +17,7 @@ struct crl_due {
         uint16_t shard;
         int64_t full_s, delta_s;   /* INT64_MAX: never */
         int64_t changed_due_s;     /* a revocation waits to be listed; 0: none */
+        int64_t full_earliest_s;   /* what changed before is put into a delta only */
         int64_t retry_s;           /* after a failure: not before */
         unsigned failures;         /* in a row */
 };
@@ -35,6 +36,6 @@ MUST_CHECK enum err schedule_reset(struct engine *engine);
 /* A status changed: its CRL is due within crl.after_revocation. */
 void schedule_truth_changed(struct engine *engine, const struct issuer *issuer);
 /* A CRL was published, or could not be. */
-void schedule_crl_done(struct engine *engine, const struct issuer *issuer, uint16_t shard, unsigned kinds, bool ok);
+void schedule_crl_done(struct engine *engine, const struct issuer *issuer, uint16_t shard, unsigned kinds, int64_t took_ms, bool ok);
 /* Orders what is due without waiting for the next tick: when the token opened. */
 void schedule_now(struct engine *engine);

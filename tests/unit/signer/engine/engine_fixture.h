@@ -1,0 +1,49 @@
+/* engine_fixture: a store, or a whole engine with an issuer, its certificates and a fake vault, in a folder that goes away. */
+#pragma once
+
+#include "fake_vault.h"
+#include "signer/engine/engine.h"
+
+struct fixture_store {
+        char path[64];
+        struct env *env;
+};
+void fixture_store_open(struct fixture_store *s);
+void fixture_store_close(struct fixture_store *s);
+
+struct fixture {
+        char path[64], paths[8][128];
+        struct conf conf;
+        struct conf_issuer issuer;
+        char *certificates[1];
+        char *listen[1];
+        EVP_PKEY *ca_key, *ocsp_key;
+        struct fake_vault vault;
+        struct engine engine;
+        int worker, control; /* connected sockets */
+        uint64_t last_id;
+};
+
+/* Certificates and configuration, which a test may change before fixture_start. */
+void fixture_init(struct fixture *f);
+void fixture_free(struct fixture *f);
+/* The engine, with `n` good records, serials 1..n. Waits until the token is up. */
+void fixture_start(struct fixture *f, unsigned n_records);
+void fixture_stop(struct fixture *f);
+/* Runs the engine's loop until `is_true`; the test fails after 20 s. */
+void fixture_run_until(struct fixture *f, bool (*is_true)(struct fixture *f));
+/* Lets everything that is ready happen. */
+void fixture_turn(struct fixture *f);
+
+struct serial fixture_serial(unsigned i);
+struct msg_sign_ask fixture_ask(struct fixture *f, unsigned i);
+void fixture_send(struct fixture *f, const struct msg_sign_ask *ask);
+/* The next answer to the worker; its response borrows from a static buffer. */
+struct msg_sign_answer fixture_answer(struct fixture *f);
+/* What the response says of its only serial; the signature is verified. */
+struct ocsp_status fixture_read(struct fixture *f, struct bytes response);
+/* Asks over the control socket for serials from..to to be revoked for keyCompromise. */
+void fixture_revoke(struct fixture *f, unsigned from, unsigned to);
+/* The final packet of the question asked last. */
+json_t *fixture_final(struct fixture *f);
+struct status fixture_status(struct fixture *f, unsigned i);

@@ -1,0 +1,130 @@
+/* How long answers are valid, when they are refreshed, and what a token that is away costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "engine_fixture.h"
+#include "signer/engine/open_window.h"
+#include "signer/engine/refresh.h"
+#include "signer/engine/vault_client.h"
+
+#define NOW INT64_C(1800000000)
+
+static struct conf_issuer conf = {.ocsp_validity_s = 4 * CLOCK_DAY_S};
+
+static struct issuer make_issuer(int64_t signer_ends, int64_t ca_ends)
+{
+        struct issuer is = {.conf = &conf};
+
+        is.ocsp.not_after_s = signer_ends;
+        is.ca.not_after = ca_ends;
+        return is;
+}
+
+static void an_answer_is_valid_as_long_as_configured(void **state)
+{
+        struct issuer is = make_issuer(NOW + 90 * CLOCK_DAY_S, INT64_MAX);
+        int64_t next;
+
+        (void)state;
+        assert_int_equal(window_times(&is, NOW, &next), OK);
+        assert_int_equal(next, NOW + 4 * CLOCK_DAY_S);
+}
+
+static void an_answer_ends_with_the_certificates_it_leans_on(void **state) /* M6, req 2.8 */
+{
+        struct issuer is = make_issuer(NOW + CLOCK_DAY_S, INT64_MAX);
+        int64_t next;
+
+        (void)state;
+        assert_int_equal(window_times(&is, NOW, &next), OK);
+        assert_int_equal(next, NOW + CLOCK_DAY_S);
+        is = make_issuer(NOW + CLOCK_DAY_S, NOW + CLOCK_HOUR_S);
+        assert_int_equal(window_times(&is, NOW, &next), OK);
+        assert_int_equal(next, NOW + CLOCK_HOUR_S);
+}
+
+static void nothing_is_signed_under_an_expired_certificate(void **state)
+{
+        struct issuer is = make_issuer(NOW, INT64_MAX);
+        int64_t next;
+
+        (void)state;
+        assert_int_equal(window_times(&is, NOW, &next), ERR_RANGE);
+        is = make_issuer(INT64_MAX, NOW - 1);
+        assert_int_equal(window_times(&is, NOW, &next), ERR_RANGE);
+}
+
+static void cabf_tls_answers_last_ten_days_at_most(void **state) /* BR 4.9.9, req 2.6 */
+{
+        struct conf_issuer cabf = {.ocsp_validity_s = 10 * CLOCK_DAY_S, .profile = CONF_PROFILE_CABF_TLS};
+        struct issuer is = make_issuer(INT64_MAX, INT64_MAX);
+        int64_t next;
+
+        (void)state;
+        is.conf = &cabf;
+        assert_int_equal(window_times(&is, NOW, &next), OK);
+        assert_int_equal(next - NOW + 1, 10 * CLOCK_DAY_S); /* both ends counted */
+}
+
+static void refresh_is_due_at_half_the_validity(void **state) /* req 2.7 */
+{
+        struct conf_issuer c = {.ocsp_validity_s = 4 * CLOCK_DAY_S};
+        struct issuer is = make_issuer(INT64_MAX, INT64_MAX);
+
+        (void)state;
+        is.conf = &c;
+        assert_int_equal(refresh_due_s(&is, NOW, NOW + 4 * CLOCK_DAY_S), NOW + 2 * CLOCK_DAY_S);
+        c.ocsp_refresh_s = CLOCK_DAY_S;
+        assert_int_equal(refresh_due_s(&is, NOW, NOW + 4 * CLOCK_DAY_S), NOW + CLOCK_DAY_S);
+        assert_int_equal(refresh_due_s(&is, NOW, NOW + CLOCK_HOUR_S), NOW + CLOCK_HOUR_S / 2);
+}
+
+static void extras_are_capped_by_their_rate(void **state)
+{
+        struct rate_bucket b = {0};
+        unsigned n = 0;
+
+        (void)state;
+        while (rate_bucket_take(&b, 10, 5000))
+                n++;
+        assert_int_equal(n, 10);
+        assert_false(rate_bucket_take(&b, 10, 5050));
+        assert_true(rate_bucket_take(&b, 10, 5150));
+        assert_false(rate_bucket_take(&b, 10, 5150));
+        for (n = 0; rate_bucket_take(&b, 10, 100000); n++)
+                ;
+        assert_int_equal(n, 10); /* no more than a second's worth is saved */
+}
+
+static void the_pause_before_a_new_vault_doubles_to_half_a_minute(void **state)
+{
+        unsigned pause = 0, n = 0;
+
+        (void)state;
+        assert_int_equal(vault_next_pause(0), 500);
+        assert_int_equal(vault_next_pause(500), 1000);
+        while (pause < 30000 && n++ < 100)
+                pause = vault_next_pause(pause);
+        assert_int_equal(pause, 30000);
+        assert_int_equal(vault_next_pause(pause), 30000);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_answer_is_valid_as_long_as_configured),
+                cmocka_unit_test(an_answer_ends_with_the_certificates_it_leans_on),
+                cmocka_unit_test(nothing_is_signed_under_an_expired_certificate),
+                cmocka_unit_test(cabf_tls_answers_last_ten_days_at_most),
+                cmocka_unit_test(refresh_is_due_at_half_the_validity),
+                cmocka_unit_test(extras_are_capped_by_their_rate),
+                cmocka_unit_test(the_pause_before_a_new_vault_doubles_to_half_a_minute),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
