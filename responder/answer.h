@@ -10,6 +10,7 @@ enum content_type {
         CONTENT_OCSP,
         CONTENT_CRL,
         CONTENT_CERTIFICATE,
+        CONTENT_JSON,
         CONTENT_N,
 };
 

@@ -85,11 +85,12 @@ static enum err entry_new(const struct conf *conf, const struct ca *ca, struct c
         entry->key = ca->key;
         entry->label = keep(&entry->memory[HASH_N], ca->label);
         entry->certificate = keep(&entry->memory[HASH_N + 1], ca->certificate);
+        entry->ski = keep(&entry->memory[HASH_N + 2], ca->ski);
         for (unsigned alg = 0; alg < HASH_N; alg++) {
                 ca_key_put_cert_id_head(&entry->memory[alg], &ca->key, alg);
                 entry->heads[alg] = builder_bytes(&entry->memory[alg]);
         }
-        for (unsigned i = 0; i < HASH_N + 2; i++)
+        for (unsigned i = 0; i < HASH_N + 3; i++)
                 if (builder_failed(&entry->memory[i]))
                         return ERR_NOMEM;
         e = hash_digest(HASH_SHA256, entry->certificate, entry->certificate_digest);
@@ -189,6 +190,18 @@ const struct ca_entry *ca_table_find_label(const struct ca_table *table, struct 
         for (size_t i = 0; i < table->n_entries; i++)
                 if (bytes_equal(table->entries[i]->label, label))
                         return table->entries[i];
+        return NULL;
+}
+
+const struct ca_entry *ca_table_next_ski(const struct ca_table *table, struct bytes ski, const struct ca_entry *after)
+{
+        bool is_behind = after == NULL;
+
+        for (size_t i = 0; i < table->n_entries; i++) {
+                if (is_behind && bytes_equal(table->entries[i]->ski, ski))
+                        return table->entries[i];
+                is_behind |= table->entries[i] == after;
+        }
         return NULL;
 }
 

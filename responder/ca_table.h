@@ -11,9 +11,10 @@ struct ca_entry {
         const struct conf_issuer *conf; /* NULL: in the store but not in the configuration; nothing is answered for it */
         struct bytes label;
         struct bytes certificate; /* DER */
+        struct bytes ski;         /* what the AKI of its certificates says; may be empty */
         uint8_t certificate_digest[HASH_LEN_MAX]; /* SHA-256 */
         struct bytes heads[HASH_N]; /* a CertID up to its serial: what a window's template holds */
-        struct builder memory[HASH_N + 2]; /* what the above borrow from */
+        struct builder memory[HASH_N + 3]; /* what the above borrow from */
 };
 
 struct ca_table;
@@ -29,5 +30,7 @@ void ca_table_clear(struct ca_table *table);
 /* The CA of a CertID, or NULL. */
 const struct ca_entry *ca_table_find(const struct ca_table *table, enum hash_alg alg, struct bytes name_hash, struct bytes key_hash);
 const struct ca_entry *ca_table_find_label(const struct ca_table *table, struct bytes label);
+/* The first behind `after` (NULL: of all) with that identifier, or NULL at the end. */
+const struct ca_entry *ca_table_next_ski(const struct ca_table *table, struct bytes ski, const struct ca_entry *after);
 /* Are answers of that signer still served? */
 bool ca_table_signer_enabled(const struct ca_table *table, uint32_t signer);

@@ -33,6 +33,7 @@ static const struct bytes CONTENT_TYPES[CONTENT_N] = {
         [CONTENT_OCSP] = BYTES_LIT("\r\nContent-Type: application/ocsp-response"),
         [CONTENT_CRL] = BYTES_LIT("\r\nContent-Type: application/pkix-crl"),
         [CONTENT_CERTIFICATE] = BYTES_LIT("\r\nContent-Type: application/pkix-cert"),
+        [CONTENT_JSON] = BYTES_LIT("\r\nContent-Type: application/json"),
 };
 
 static const struct status_row *find_status(unsigned status)

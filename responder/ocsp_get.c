@@ -103,17 +103,12 @@ static enum err finish(uint32_t group, size_t n_digits, uint8_t *der, size_t *le
 /* Four plain digits at once: nearly all of every request. False: something else stands there. */
 static bool take_group(struct bytes *in, uint32_t *ret_group)
 {
-        uint32_t group = 0;
+        uint32_t a = VALUES[in->data[0]] - 1u, b = VALUES[in->data[1]] - 1u, c = VALUES[in->data[2]] - 1u, d = VALUES[in->data[3]] - 1u;
 
-        for (size_t i = 0; i < 4; i++) {
-                uint8_t value = VALUES[in->data[i]];
-
-                if ((uint8_t)(value - 1) > 63)
-                        return false;
-                group = group << 6 | (uint32_t)(value - 1);
-        }
+        if ((a | b | c | d) > 63)
+                return false;
         *in = bytes_make(&in->data[4], in->len - 4);
-        *ret_group = group;
+        *ret_group = a << 18 | b << 12 | c << 6 | d;
         return true;
 }
 

@@ -32,6 +32,7 @@ static const struct route {
         {BYTES_LIT("/ca/"), TAKES_GET | TAKES_HEAD, "GET, HEAD", answer_issuer},
         {BYTES_LIT("/healthz"), TAKES_GET | TAKES_HEAD, "GET, HEAD", answer_health},
 };
+static const struct route ARI_ROUTE = {.methods = TAKES_GET | TAKES_HEAD, .allow = "GET, HEAD", .handler = answer_ari};
 static const struct route OCSP_ROUTE = {.methods = TAKES_GET | TAKES_HEAD | TAKES_POST, .allow = "GET, HEAD, POST", .handler = answer_ocsp};
 
 static bool take_prefix(struct bytes path, struct bytes prefix, struct bytes *ret_rest)
@@ -42,11 +43,9 @@ static bool take_prefix(struct bytes path, struct bytes prefix, struct bytes *re
         return true;
 }
 
-/* conf ocsp_path without a '/' at its end; the rest is empty or begins with one. */
-static bool is_ocsp(const struct conf *conf, struct bytes path, struct bytes *ret_rest)
+/* A path of the configuration, without a '/' at its end; the rest is empty or begins with one. */
+static bool is_below(struct bytes path, struct bytes prefix, struct bytes *ret_rest)
 {
-        struct bytes prefix = bytes_str(conf->ocsp_path);
-
         if (prefix.len > 0 && prefix.data[prefix.len - 1] == '/')
                 prefix.len--;
         return take_prefix(path, prefix, ret_rest) && (ret_rest->len == 0 || ret_rest->data[0] == '/');
@@ -57,7 +56,9 @@ static const struct route *find_route(const struct conf *conf, struct bytes path
         for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++)
                 if (take_prefix(path, ROUTES[i].prefix, ret_rest))
                         return &ROUTES[i];
-        return is_ocsp(conf, path, ret_rest) ? &OCSP_ROUTE : NULL;
+        if (conf->ari_path && *conf->ari_path && is_below(path, bytes_str(conf->ari_path), ret_rest))
+                return &ARI_ROUTE;
+        return is_below(path, bytes_str(conf->ocsp_path), ret_rest) ? &OCSP_ROUTE : NULL;
 }
 
 static enum verdict handle(struct turn *t, const struct request *r, struct sign_slot *sign, struct answer *ret_answer)

@@ -24,5 +24,6 @@ typedef enum verdict route_handler(
 
 route_handler answer_ocsp;
 route_handler answer_crl;
+route_handler answer_ari;
 route_handler answer_issuer;
 route_handler answer_health;
