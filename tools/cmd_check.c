@@ -1,5 +1,5 @@
-/* check: is all well, before something depends on it: configuration, certificates, permissions, then the store, which the engine
- * looks through, or the engine's program when it does not run.
+/* check: is all well, before something depends on it: configuration, certificates, permissions, then the store, which the
+ * engine looks through, or the engine's program when it does not run.
  *
  * All that is found is shown, not the first only; each finding says what to do about it.
  */
@@ -47,11 +47,12 @@ static void find(struct check *c, enum level level, const char *next, const char
         c->n_notices += level == LEVEL_NOTICE;
         if (level == LEVEL_WRONG && c->code == EXIT_OK)
                 c->code = EXIT_CONFIG;
-        json_array_append_new(c->findings, json_pack("{s:s, s:s, s:s}", "level", levels[level].name, "text", text, "next", next ? next : ""));
+        json_array_append_new(c->findings,
+                json_pack("{s:s, s:s, s:s}", "level", levels[level].name, "text", text, "next", next ? next : ""));
         if (c->t->json || (c->t->quiet && level != LEVEL_WRONG))
                 return;
-        fprintf(level == LEVEL_WRONG ? stderr : stdout, "%s%-8s%s%s\n", tool_color(c->t, levels[level].color), levels[level].name,
-                tool_color(c->t, COLOR_PLAIN), text);
+        fprintf(level == LEVEL_WRONG ? stderr : stdout, "%s%-8s%s%s\n", tool_color(c->t, levels[level].color),
+                levels[level].name, tool_color(c->t, COLOR_PLAIN), text);
         if (next)
                 fprintf(level == LEVEL_WRONG ? stderr : stdout, "          next: %s\n", next);
         fflush(stdout);
@@ -79,12 +80,13 @@ static void check_files(struct check *c)
 
         if (e != OK)
                 find(c, LEVEL_WRONG, NULL, "%s", problem.text);
-        check_mode(c, conf->token_pin_file, S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH, "can be read by others: it holds the token's PIN",
-                "chmod 600, owned by the vault's user");
+        check_mode(c, conf->token_pin_file, S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH,
+                "can be read by others: it holds the token's PIN", "chmod 600, owned by the vault's user");
         check_mode(c, conf->file, S_IWGRP | S_IWOTH, "can be written by others", "chmod 644");
         check_mode(c, conf->issuers_path, S_IWOTH, "can be written by anybody", "chmod 755");
         check_mode(c, conf->store_path, S_IWOTH, "can be written by anybody", "chmod 750");
-        check_mode(c, conf->control_socket, S_IROTH | S_IWOTH, "lets anybody revoke", "restart tocsin-signer; see control.group");
+        check_mode(c, conf->control_socket, S_IROTH | S_IWOTH, "lets anybody revoke",
+                "restart tocsin-signer; see control.group");
         if (c->n_wrong == before)
                 find(c, LEVEL_FINE, NULL, "files and their permissions");
 }
@@ -102,7 +104,8 @@ static void check_expiry(struct check *c, const char *issuer, const char *what, 
         if (left <= 0)
                 find(c, LEVEL_NOTICE, "renew it", "%s: %s expired %s", issuer, what, until);
         else
-                find(c, LEVEL_NOTICE, "renew it", "%s: %s expires %s, in %lld days", issuer, what, until, (long long)(left / CLOCK_DAY_S));
+                find(c, LEVEL_NOTICE, "renew it", "%s: %s expires %s, in %lld days", issuer, what, until,
+                        (long long)(left / CLOCK_DAY_S));
 }
 
 static void check_ca(struct check *c, const struct conf_issuer *issuer, const struct ca *ca)
@@ -146,13 +149,14 @@ static void check_signer(struct check *c, const struct conf_issuer *issuer, cons
         if (e == ERR_NOT_FOUND)
                 return; /* conf_check_files has said so */
         if (e != OK) {
-                find(c, LEVEL_WRONG, "tocsin key install", "%s: %s cannot be read: %s", issuer->name, issuer->ocsp_certificate, err_text(e));
+                find(c, LEVEL_WRONG, "tocsin key install", "%s: %s cannot be read: %s", issuer->name,
+                        issuer->ocsp_certificate, err_text(e));
                 return;
         }
         why = refuse_signer(issuer, ca, &signer);
         if (why) /* RFC 6960 4.2.2.2, req 2.14, 2.15 */
-                find(c, LEVEL_WRONG, "have the CA issue one that fits, then tocsin key install", "%s: %s cannot sign OCSP answers: %s",
-                        issuer->name, issuer->ocsp_certificate, why);
+                find(c, LEVEL_WRONG, "have the CA issue one that fits, then tocsin key install",
+                        "%s: %s cannot sign OCSP answers: %s", issuer->name, issuer->ocsp_certificate, why);
         check_expiry(c, issuer->name, "its OCSP signer's certificate", signer.not_after, SIGNER_WARNING_S);
 }
 
@@ -171,8 +175,8 @@ static void check_issuer(struct check *c, const struct conf_issuer *issuer)
         check_ca(c, issuer, &ca);
         check_signer(c, issuer, &ca);
         if (!issuer->offline && issuer->crl_key[0] == '\0')
-                find(c, LEVEL_NOTICE, "set crl.key, if this CA's CRLs are to be made here", "%s: no CRLs are made (crl.key is empty)",
-                        issuer->name);
+                find(c, LEVEL_NOTICE, "set crl.key, if this CA's CRLs are to be made here",
+                        "%s: no CRLs are made (crl.key is empty)", issuer->name);
         if (c->n_wrong == before)
                 find(c, LEVEL_FINE, NULL, "issuer %s", issuer->name);
 }
@@ -192,9 +196,11 @@ static void ask_engine(struct check *c, const json_t *final)
         size_t i;
 
         json_array_foreach(problems, i, problem)
-                store_wrong(c, "stop tocsin-signer, keep a copy of the store, restore a backup or ask for help", json_string_value(problem));
+                store_wrong(c, "stop tocsin-signer, keep a copy of the store, restore a backup or ask for help",
+                        json_string_value(problem));
         if (!json_is_true(json_object_get(final, "ok")) && json_array_size(problems) == 0)
-                store_wrong(c, json_string_value(json_object_get(final, "hint")), error ? error : "the engine could not check it");
+                store_wrong(c, json_string_value(json_object_get(final, "hint")),
+                        error ? error : "the engine could not check it");
         else if (json_array_size(problems) == 0)
                 find(c, LEVEL_FINE, NULL, "store (the engine has looked through it)");
 }
@@ -203,12 +209,13 @@ static void ask_engine(struct check *c, const json_t *final)
 static void run_signer(struct check *c)
 {
         char program[PATH_LEN], data[PATH_LEN];
-        char *words[] = {program, (char *)(uintptr_t) "--config", c->t->config_file, (char *)(uintptr_t) "--check-store", NULL};
+        char *words[] = {
+                program, (char *)(uintptr_t) "--config", c->t->config_file, (char *)(uintptr_t) "--check-store", NULL};
         int status;
         enum err e;
 
-        if ((size_t)snprintf(data, sizeof(data), "%s/data.mdb", c->t->conf->store_path) < sizeof(data) && access(data, F_OK) != 0 &&
-                errno == ENOENT) {
+        if ((size_t)snprintf(data, sizeof(data), "%s/data.mdb", c->t->conf->store_path) < sizeof(data) &&
+                access(data, F_OK) != 0 && errno == ENOENT) {
                 find(c, LEVEL_NOTICE, "start tocsin-signer: it makes one", "store: there is none yet");
                 return;
         }
@@ -223,7 +230,8 @@ static void run_signer(struct check *c)
         else if (status == 0)
                 find(c, LEVEL_FINE, NULL, "store (the engine is down; tocsin-signer --check-store has looked through it)");
         else
-                store_wrong(c, "keep a copy of the store; restore a backup or ask for help", "tocsin-signer --check-store found it wrong");
+                store_wrong(c, "keep a copy of the store; restore a backup or ask for help",
+                        "tocsin-signer --check-store found it wrong");
 }
 
 static void check_store(struct check *c)
@@ -247,8 +255,8 @@ static void check_store(struct check *c)
 static void print_sum(const struct check *c)
 {
         if (c->t->json) {
-                _cleanup_json_ json_t *object =
-                        json_pack("{s:b, s:i, s:i, s:O}", "ok", c->n_wrong == 0, "wrong", c->n_wrong, "warnings", c->n_notices, "findings", c->findings);
+                _cleanup_json_ json_t *object = json_pack("{s:b, s:i, s:i, s:O}", "ok", c->n_wrong == 0, "wrong", c->n_wrong,
+                        "warnings", c->n_notices, "findings", c->findings);
 
                 tool_print_json(object);
                 return;

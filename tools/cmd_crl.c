@@ -26,7 +26,8 @@ int cmd_crl_issue(struct tool *t)
                 return code;
         if (strcmp(kind, "both") == 0 && issuer->crl_delta_period_s == 0 && !options_has(&t->options, "delta"))
                 kind = "full"; /* an issuer without deltas */
-        code = tool_ask_plain(t, json_pack("{s:s, s:s, s:s}", "command", "crl.issue", "issuer", issuer->name, "kind", kind), 0, &final);
+        code = tool_ask_plain(
+                t, json_pack("{s:s, s:s, s:s}", "command", "crl.issue", "issuer", issuer->name, "kind", kind), 0, &final);
         if (code != EXIT_OK)
                 return code;
         if (t->json)

@@ -8,7 +8,8 @@
 static void put_option(struct table *table, const struct option_row *o)
 {
         if (o->letter)
-                table_cellf(table, "-%c, --%s%s%s", o->letter, o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+                table_cellf(
+                        table, "-%c, --%s%s%s", o->letter, o->name, o->argument ? " " : "", o->argument ? o->argument : "");
         else
                 table_cellf(table, "    --%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
         table_cell(table, o->help);
@@ -45,7 +46,8 @@ void help_print_overview(FILE *out)
 {
         struct table table;
 
-        fputs("tocsin: certificate status for certification authorities (OCSP and CRL)\n\nusage: tocsin [--config FILE] COMMAND [options]\n\n",
+        fputs("tocsin: certificate status for certification authorities (OCSP and CRL)\n\nusage: tocsin [--config FILE] "
+              "COMMAND [options]\n\n",
                 out);
         table_begin(&table, 2, NULL);
         table.indent = "  ";

@@ -58,7 +58,8 @@ static int send_rows(struct tool *t, struct intake *in, int64_t began_ms)
         if (code != EXIT_OK)
                 return code;
         if (!json_is_true(json_object_get(final, "ok")))
-                return in->rejects.n > n_before ? handover_show_rejects(t, in, final, "the engine refused the list") : tool_refused(t, final);
+                return in->rejects.n > n_before ? handover_show_rejects(t, in, final, "the engine refused the list")
+                                                : tool_refused(t, final);
         say_result(t, in, final, read_ms);
         return say_engine_rejects(t, in, final, n_before);
 }
@@ -77,8 +78,8 @@ int cmd_import(struct tool *t)
                 return code;
         if (in.rejects.n > 0 && !options_has(&t->options, "skip-rejects"))
                 return handover_show_rejects(t, &in, NULL,
-                        "%zu entries are refused, so nothing was imported (--skip-rejects imports the other %zu)", in.rejects.n,
-                        in.rows.n);
+                        "%zu entries are refused, so nothing was imported (--skip-rejects imports the other %zu)",
+                        in.rejects.n, in.rows.n);
         if (in.rows.n == 0)
                 return in.rejects.n ? handover_show_rejects(t, &in, NULL, "every entry is refused")
                                     : tool_fail(t, EXIT_REFUSED, "tocsin help import", "there is nothing to import in it");

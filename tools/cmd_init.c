@@ -31,7 +31,8 @@ static int collect_settings(struct tool *t, const char *settings[SETTINGS_MAX])
 
         while ((text = options_next(&t->options, "set", &at)) && n < SETTINGS_MAX - 4) {
                 if (!files_is_setting(text))
-                        return tool_fail(t, EXIT_USAGE, "write --set token.label=prod", "--set: '%s' is not PATH=VALUE", text);
+                        return tool_fail(
+                                t, EXIT_USAGE, "write --set token.label=prod", "--set: '%s' is not PATH=VALUE", text);
                 settings[n++] = text;
         }
         for (size_t i = 0; geteuid() != 0 && i < sizeof(settings_without_root) / sizeof(*settings_without_root); i++)
@@ -82,11 +83,15 @@ static void say_next(struct tool *t, const char *dir, const char *path)
 {
         tool_say(t, "%s is written: every option with its default and range.", path);
         tool_say(t, "next:");
-        tool_say(t, "  1. a token: softhsm2-util --init-token --free --label tocsin   (or your HSM: token.module, token.label)");
+        tool_say(t,
+                "  1. a token: softhsm2-util --init-token --free --label tocsin   (or your HSM: token.module, token.label)");
         tool_say(t, "     its PIN, one line, in %s/pin, readable by the vault's user alone: chmod 600 %s/pin", dir, dir);
         tool_say(t, "  2. an OCSP signer's key: tocsin --config %s key new --label ocsp-1", path);
         tool_say(t, "  3. the CA: tocsin --config %s issuer add NAME --cert ca.pem --ocsp-key ocsp-1 --crl-key LABEL", path);
-        tool_say(t, "  4. its certificate: tocsin --config %s key csr --label ocsp-1 --subject \"/CN=OCSP signer\" --out ocsp.csr,", path);
+        tool_say(t,
+                "  4. its certificate: tocsin --config %s key csr --label ocsp-1 --subject \"/CN=OCSP signer\" --out "
+                "ocsp.csr,",
+                path);
         tool_say(t, "     have the CA sign it, then: tocsin --config %s key install NAME ocsp-signer.pem", path);
         tool_say(t, "  5. tocsin --config %s check, start tocsin-signer and tocsin-responder, tocsin import", path);
 }

@@ -1,7 +1,7 @@
 /* issuer add, issuer list.
  *
- * A new issuer's folder is filled under a name that nobody reads, checked, and renamed into place: the engine and the workers never
- * see half of one.
+ * A new issuer's folder is filled under a name that nobody reads, checked, and renamed into place: the engine and the
+ * workers never see half of one.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -98,7 +98,8 @@ static int collect_settings(struct addition *a)
                 char path[SETTING_LEN];
 
                 if (!files_is_setting(text))
-                        return tool_fail(a->t, EXIT_USAGE, "write --set ocsp.validity=4d", "--set: '%s' is not PATH=VALUE", text);
+                        return tool_fail(
+                                a->t, EXIT_USAGE, "write --set ocsp.validity=4d", "--set: '%s' is not PATH=VALUE", text);
                 snprintf(path, sizeof(path), "%.*s", (int)strcspn(text, "="), text);
                 set(a, path, strchr(text, '=') + 1);
         }
@@ -154,7 +155,8 @@ static int check_others(struct addition *a)
                         continue;
                 if (bytes_equal(other.certificates[0].subject, a->ca.certificates[0].subject) &&
                         bytes_equal(other.certificates[0].spki, a->ca.certificates[0].spki))
-                        return tool_fail(a->t, EXIT_REFUSED, "add the certificate to its folder and its issuer.yaml (certificates)",
+                        return tool_fail(a->t, EXIT_REFUSED,
+                                "add the certificate to its folder and its issuer.yaml (certificates)",
                                 "the issuer '%s' has this name and key already", a->t->conf->issuers[i].name);
         }
         return EXIT_OK;
@@ -227,7 +229,8 @@ static int write_signer(const struct addition *a)
 {
         const char *path = options_get(&a->t->options, "ocsp-cert");
         __attribute__((cleanup(certificate_done))) struct certificate c = {0};
-        bool strict = strcmp(options_get(&a->t->options, "profile") ? options_get(&a->t->options, "profile") : "", "cabf-tls") == 0;
+        bool strict = strcmp(options_get(&a->t->options, "profile") ? options_get(&a->t->options, "profile") : "",
+                              "cabf-tls") == 0;
         const char *why;
         enum err e;
 
@@ -292,13 +295,16 @@ static void say_next(const struct addition *a)
 
         tool_say(a->t, "%s is configured: %s", a->name, a->target);
         if (a->t->json) {
-                _cleanup_json_ json_t *object = json_pack("{s:b, s:s, s:s}", "ok", 1, "issuer", a->name, "folder", a->target);
+                _cleanup_json_ json_t *object =
+                        json_pack("{s:b, s:s, s:s}", "ok", 1, "issuer", a->name, "folder", a->target);
 
                 tool_print_json(object);
         }
         tool_reload_engine(a->t);
         if (options_has(o, "ocsp-key") && !options_has(o, "ocsp-cert"))
-                tool_say(a->t, "next: tocsin key csr --label %s --subject \"/CN=...\" --out ocsp.csr; have the CA sign it; tocsin key install %s CERT",
+                tool_say(a->t,
+                        "next: tocsin key csr --label %s --subject \"/CN=...\" --out ocsp.csr; have the CA sign it; tocsin "
+                        "key install %s CERT",
                         options_get(o, "ocsp-key"), a->name);
         else
                 tool_say(a->t, "next: tocsin check; tocsin import --issuer %s FILE", a->name);
@@ -312,11 +318,13 @@ int cmd_issuer_add(struct tool *t)
         if (code != EXIT_OK)
                 return code;
         if (!is_good_name(a.name))
-                return tool_fail(t, EXIT_USAGE, NULL, "'%s' is no name: letters, digits, '-', '_' and '.', up to 64", a.name);
+                return tool_fail(
+                        t, EXIT_USAGE, NULL, "'%s' is no name: letters, digits, '-', '_' and '.', up to 64", a.name);
         snprintf(a.folder, sizeof(a.folder), "%s/.%s.new", t->conf->issuers_path, a.name);
         snprintf(a.target, sizeof(a.target), "%s/%s", t->conf->issuers_path, a.name);
         if (access(a.target, F_OK) == 0)
-                return tool_fail(t, EXIT_REFUSED, "edit its issuer.yaml, or choose another name", "%s is there already", a.target);
+                return tool_fail(
+                        t, EXIT_REFUSED, "edit its issuer.yaml, or choose another name", "%s is there already", a.target);
         code = load_certificates(&a);
         if (code == EXIT_OK)
                 code = check_others(&a);

@@ -53,7 +53,8 @@ static int need(struct tool *t, const char *option, const char *example)
 int cmd_key_new(struct tool *t)
 {
         const char *algorithm = options_get(&t->options, "algorithm");
-        const char *words[] = {"--label", options_get(&t->options, "label"), "--algorithm", algorithm ? algorithm : "p256", NULL};
+        const char *words[] = {
+                "--label", options_get(&t->options, "label"), "--algorithm", algorithm ? algorithm : "p256", NULL};
         int code = need(t, "label", "ocsp-1");
 
         return code == EXIT_OK ? run_vault(t, "key-new", words) : code;
@@ -62,7 +63,8 @@ int cmd_key_new(struct tool *t)
 int cmd_key_csr(struct tool *t)
 {
         const struct options *o = &t->options;
-        const char *words[] = {"--label", options_get(o, "label"), "--subject", options_get(o, "subject"), "--out", options_get(o, "out"), NULL};
+        const char *words[] = {"--label", options_get(o, "label"), "--subject", options_get(o, "subject"), "--out",
+                options_get(o, "out"), NULL};
         int code = need(t, "label", "ocsp-1");
 
         if (code == EXIT_OK)
@@ -108,8 +110,8 @@ static int check_signer(struct tool *t, const struct conf_issuer *issuer, const 
                 return tool_fail(t, EXIT_CONFIG, "tocsin check", "%s: %s", bad, err_text(e));
         why = refuse_signer(&ca, c, issuer->profile == CONF_PROFILE_CABF_TLS);
         if (why)
-                return tool_fail(t, EXIT_REFUSED, "have the CA issue one that fits", "%s cannot sign OCSP answers for %s: %s", file,
-                        issuer->name, why);
+                return tool_fail(t, EXIT_REFUSED, "have the CA issue one that fits",
+                        "%s cannot sign OCSP answers for %s: %s", file, issuer->name, why);
         return EXIT_OK;
 }
 
@@ -137,7 +139,8 @@ int cmd_key_install(struct tool *t)
         if (code != EXIT_OK)
                 return code;
         if (issuer->ocsp_certificate[0] == '\0')
-                return tool_fail(t, EXIT_CONFIG, "in its issuer.yaml set ocsp.key to the key's label, and take ocsp.certificate out",
+                return tool_fail(t, EXIT_CONFIG,
+                        "in its issuer.yaml set ocsp.key to the key's label, and take ocsp.certificate out",
                         "%s is configured to have the CA key sign OCSP answers", issuer->name);
         e = certificate_from_file(file, &c);
         if (e != OK)
@@ -149,7 +152,8 @@ int cmd_key_install(struct tool *t)
                 return code;
         tool_say(t, "%s signs with this certificate from now on, until %s", issuer->name, clock_to_text(c.not_after, until));
         if (t->json) {
-                _cleanup_json_ json_t *object = json_pack("{s:b, s:s, s:s}", "ok", 1, "issuer", issuer->name, "file", issuer->ocsp_certificate);
+                _cleanup_json_ json_t *object =
+                        json_pack("{s:b, s:s, s:s}", "ok", 1, "issuer", issuer->name, "file", issuer->ocsp_certificate);
 
                 tool_print_json(object);
         }

@@ -18,13 +18,15 @@ int cmd_release(struct tool *t)
         if (serial_from_text(bytes_str(text), &serial) != OK)
                 return tool_fail(t, EXIT_USAGE, NULL, "'%s' is not a serial number in hex", text);
         serial_to_text(serial_bytes(&serial), serial_text);
-        code = tool_ask_plain(t, json_pack("{s:s, s:s, s:s}", "command", "release", "issuer", issuer->name, "serial", serial_text),
+        code = tool_ask_plain(t,
+                json_pack("{s:s, s:s, s:s}", "command", "release", "issuer", issuer->name, "serial", serial_text),
                 TOOL_QUICK_MS, &final);
         if (code != EXIT_OK)
                 return code;
         if (t->json)
                 tool_print_json(final);
         tool_say(t, "%s of %s is no longer on hold: it is answered %s", serial_text, issuer->name,
-                json_string_value(json_object_get(final, "status")) ? json_string_value(json_object_get(final, "status")) : "good");
+                json_string_value(json_object_get(final, "status")) ? json_string_value(json_object_get(final, "status"))
+                                                                    : "good");
         return EXIT_OK;
 }

@@ -53,8 +53,9 @@ static int read_reason(struct tool *t, struct intake *in)
 
         list_reasons(in, names, sizeof(names));
         if (!text)
-                return options_has(&t->options, "file") ? EXIT_OK
-                                : tool_fail(t, EXIT_USAGE, names, "why? Give --reason REASON, one of the following");
+                return options_has(&t->options, "file")
+                               ? EXIT_OK
+                               : tool_fail(t, EXIT_USAGE, names, "why? Give --reason REASON, one of the following");
         if (reason_from_text(bytes_str(text), &in->reason) != OK)
                 return tool_fail(t, EXIT_USAGE, names, "--reason: '%s' is none of the following", text);
         row.reason = (uint8_t)in->reason;
@@ -100,7 +101,8 @@ static int gather(struct tool *t, struct intake *in)
 {
         int code = handover_begin(t, ROWFILE_REVOKE, in);
 
-        if (code == EXIT_OK && t->options.n_operands == 0 && !options_has(&t->options, "file") && !options_has(&t->options, "cert"))
+        if (code == EXIT_OK && t->options.n_operands == 0 && !options_has(&t->options, "file") &&
+                !options_has(&t->options, "cert"))
                 code = tool_fail(t, EXIT_USAGE, "tocsin help revoke", "what? Give serials, --file LIST or --cert PEM");
         if (code == EXIT_OK)
                 code = read_reason(t, in);
@@ -117,8 +119,8 @@ static int gather(struct tool *t, struct intake *in)
         if (code == EXIT_OK)
                 code = handover_sort(t, in);
         if (code == EXIT_OK && in->rejects.n > 0)
-                code = handover_show_rejects(
-                        t, in, NULL, "%zu lines are refused, so nothing was revoked (%zu are fine)", in->rejects.n, in->rows.n);
+                code = handover_show_rejects(t, in, NULL, "%zu lines are refused, so nothing was revoked (%zu are fine)",
+                        in->rejects.n, in->rows.n);
         if (code == EXIT_OK && in->rows.n == 0)
                 code = tool_fail(t, EXIT_REFUSED, "tocsin help revoke", "the list holds no serial");
         return code;
@@ -178,8 +180,8 @@ static void say_plan(const struct tool *t, const struct intake *in, const json_t
         long long rows = number_of(checked, "rows"), population = population_of(t, in->issuer->name);
         double share = population > 0 ? (double)rows / (double)population : 0;
 
-        tool_say(t, "%s: %lld serial%s, %.3g %% of its %lld certificates", in->issuer->name, rows, rows == 1 ? "" : "s", share * 100,
-                population);
+        tool_say(t, "%s: %lld serial%s, %.3g %% of its %lld certificates", in->issuer->name, rows, rows == 1 ? "" : "s",
+                share * 100, population);
         say_effects(t, json_object_get(checked, "effects"));
         say_reasons(t, in);
         if (share >= SHARE_WORTH_A_THOUGHT && rows >= MANY)
@@ -191,7 +193,7 @@ static void say_plan(const struct tool *t, const struct intake *in, const json_t
 static bool needs_consent(const struct tool *t, const struct intake *in)
 {
         return !options_has(&t->options, "yes") &&
-                (in->rows.n > 1 || options_has(&t->options, "file") || options_has(&t->options, "cert"));
+               (in->rows.n > 1 || options_has(&t->options, "file") || options_has(&t->options, "cert"));
 }
 
 static int ask_consent(const struct tool *t, size_t count)
@@ -235,8 +237,8 @@ static int ask(struct tool *t, struct intake *in, int fd, bool dry_run, const ch
         if (code != EXIT_OK)
                 return code;
         if (in->rejects.n > 0)
-                return handover_show_rejects(
-                        t, in, final, "the engine refuses %zu of %zu serials, so nothing was revoked", in->rejects.n, in->rows.n);
+                return handover_show_rejects(t, in, final, "the engine refuses %zu of %zu serials, so nothing was revoked",
+                        in->rejects.n, in->rows.n);
         if (!json_is_true(json_object_get(final, "ok")))
                 return tool_refused(t, final);
         *ret_final = steal(&final);
@@ -249,16 +251,19 @@ static void say_done(const struct tool *t, const struct intake *in, const json_t
         long long batch = number_of(done, "batch");
         char staged[32], activated[32];
 
-        tool_say(t, "%s%s: done for %lld serial%s%s%s%s", tool_color(t, COLOR_GOOD), in->issuer->name, number_of(done, "rows"),
-                number_of(done, "rows") == 1 ? "" : "s", at ? ", true since " : "", at ? at : "", tool_color(t, COLOR_PLAIN));
+        tool_say(t, "%s%s: done for %lld serial%s%s%s%s", tool_color(t, COLOR_GOOD), in->issuer->name,
+                number_of(done, "rows"), number_of(done, "rows") == 1 ? "" : "s", at ? ", true since " : "", at ? at : "",
+                tool_color(t, COLOR_PLAIN));
         say_effects(t, json_object_get(done, "effects"));
         tool_say(t, "staged in %s, made true in %s", progress_duration(staged, number_of(done, "staged_ms")),
                 progress_duration(activated, number_of(done, "activated_ms")));
         if (batch > 0)
-                tool_say(t, "batch %lld: fresh answers are being signed; until then they are signed as they are asked for. CRLs follow within %lld s.",
+                tool_say(t,
+                        "batch %lld: fresh answers are being signed; until then they are signed as they are asked for. CRLs "
+                        "follow within %lld s.",
                         batch, (long long)in->issuer->crl_after_revocation_s);
-        tool_say(t, "next: tocsin status%s, tocsin crl issue%s%s", batch > 0 ? " --watch" : "", t->conf->n_issuers > 1 ? " --issuer " : "",
-                t->conf->n_issuers > 1 ? in->issuer->name : "");
+        tool_say(t, "next: tocsin status%s, tocsin crl issue%s%s", batch > 0 ? " --watch" : "",
+                t->conf->n_issuers > 1 ? " --issuer " : "", t->conf->n_issuers > 1 ? in->issuer->name : "");
 }
 
 static int carry_out(struct tool *t, struct intake *in, int fd, const json_t *checked)

@@ -38,7 +38,9 @@ static void put_signature(struct table *table, const json_t *s)
                 put(table, "OCSP answer", "not signed yet; it is signed when asked for");
                 return;
         }
-        put(table, "OCSP answer", json_is_true(json_object_get(s, "usable")) ? "signed, usable" : "signed, out of use: signed anew when asked for");
+        put(table, "OCSP answer",
+                json_is_true(json_object_get(s, "usable")) ? "signed, usable"
+                                                           : "signed, out of use: signed anew when asked for");
         put_time(table, "  thisUpdate", json_object_get(s, "this_update"));
         put_time(table, "  nextUpdate", json_object_get(s, "next_update"));
         put_any(table, "  signer", json_object_get(s, "signer"));
@@ -79,7 +81,8 @@ static void print_certificate(const struct tool *t, const json_t *c)
         const char *name;
         struct table table;
 
-        printf("%s%s%s of %s\n", tool_color(t, COLOR_BOLD), show_text(c, "serial"), tool_color(t, COLOR_PLAIN), show_text(c, "issuer"));
+        printf("%s%s%s of %s\n", tool_color(t, COLOR_BOLD), show_text(c, "serial"), tool_color(t, COLOR_PLAIN),
+                show_text(c, "issuer"));
         table_begin(&table, 2, NULL);
         table.indent = "  ";
         put_status(t, &table, c);

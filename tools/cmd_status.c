@@ -23,10 +23,13 @@ static void print_engine(const struct tool *t, const json_t *final)
         head(t, "engine");
         printf("  version %s, pid %lld, started %s%s\n", show_text(engine, "version"), show_number(engine, "pid"),
                 show_age(json_object_get(engine, "started_at"), age),
-                json_is_true(json_object_get(engine, "clock_frozen")) ? "; THE CLOCK JUMPED: purge, refresh and schedules stand still" : "");
-        printf("  store: commit %lld, epoch %lld, event %lld, %.1f MB used, %.1f GB free on its disk%s%s%s\n", show_number(store, "commit"),
-                show_number(store, "epoch"), show_number(store, "event"), (double)show_number(store, "used") / 1e6,
-                (double)show_number(store, "disk_free") / 1e9, tool_color(t, COLOR_BAD),
+                json_is_true(json_object_get(engine, "clock_frozen"))
+                        ? "; THE CLOCK JUMPED: purge, refresh and schedules stand still"
+                        : "");
+        printf("  store: commit %lld, epoch %lld, event %lld, %.1f MB used, %.1f GB free on its disk%s%s%s\n",
+                show_number(store, "commit"), show_number(store, "epoch"), show_number(store, "event"),
+                (double)show_number(store, "used") / 1e6, (double)show_number(store, "disk_free") / 1e9,
+                tool_color(t, COLOR_BAD),
                 json_is_false(json_object_get(store, "reserve_ok")) ? "; THE RESERVE IS GONE: make room on the disk" : "",
                 tool_color(t, COLOR_PLAIN));
 }
@@ -37,8 +40,8 @@ static void print_token(const struct tool *t, const json_t *token)
         char since[SHOW_AGE_LEN], retry[SHOW_AGE_LEN];
 
         head(t, "token");
-        printf("  %s%s%s since %s", tool_color(t, up ? COLOR_GOOD : COLOR_BAD), show_text(token, "state"), tool_color(t, COLOR_PLAIN),
-                show_age(json_object_get(token, "since"), since));
+        printf("  %s%s%s since %s", tool_color(t, up ? COLOR_GOOD : COLOR_BAD), show_text(token, "state"),
+                tool_color(t, COLOR_PLAIN), show_age(json_object_get(token, "since"), since));
         if (up)
                 printf(", %lld sessions\n", show_number(token, "sessions"));
         else
@@ -86,7 +89,8 @@ static void print_issuers(const struct tool *t, const json_t *issuers)
         {
                 const json_t *ocsp = json_object_get(issuer, "ocsp");
 
-                table_cellf(&table, "%s%s", show_text(issuer, "name"), json_is_true(json_object_get(issuer, "offline")) ? " (offline)" : "");
+                table_cellf(&table, "%s%s", show_text(issuer, "name"),
+                        json_is_true(json_object_get(issuer, "offline")) ? " (offline)" : "");
                 table_cellf(&table, "%lld", show_number(issuer, "records"));
                 table_cellf(&table, "%lld", show_number(issuer, "exceptions"));
                 table_cellf(&table, "%lld", show_number(ocsp, "signed"));

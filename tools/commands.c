@@ -5,6 +5,8 @@
 
 #define ANY SIZE_MAX
 
+/* clang-format off */
+
 const struct option_row tool_global_options[] = {
         {"config", "FILE", "configuration (else $TOCSIN_CONFIG, ./tocsin.yaml, /etc/tocsin/tocsin.yaml)", 'c', false},
         {"json", NULL, "print the result as JSON", 0, false},
@@ -140,3 +142,4 @@ const struct command tool_commands[] = {
         {"complete", cmd_complete, NULL, "WORD...", 0, ANY, no_options, NULL},
         {0},
 };
+/* clang-format on */

@@ -18,8 +18,8 @@ struct control_ask {
         void *user;
 };
 
-/* On a connected socket. *ret_final is the engine's final object, `ok` true or false (owned by the caller). ERR_CLOSED: the engine
- * went away before it; ERR_TIMEOUT; ERR_INVALID: it said what the protocol does not have. */
+/* On a connected socket. *ret_final is the engine's final object, `ok` true or false (owned by the caller). ERR_CLOSED: the
+ * engine went away before it; ERR_TIMEOUT; ERR_INVALID: it said what the protocol does not have. */
 MUST_CHECK enum err control_ask_on(int socket, const struct control_ask *ask, json_t **ret_final);
 /* Connects, asks, closes. ERR_NOT_FOUND: no socket there; ERR_CLOSED: nobody listens; ERR_DENIED: not allowed to connect. */
 MUST_CHECK enum err control_ask(const char *socket_path, const struct control_ask *ask, json_t **ret_final);

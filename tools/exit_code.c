@@ -9,7 +9,8 @@ static const char *const texts[EXIT_CODE_N] = {
         [EXIT_USAGE] = "the command line is not right; see `tocsin help`",
         [EXIT_CONFIG] = "the configuration is missing or wrong; see `tocsin check`",
         [EXIT_UNREACHABLE] = "the engine (tocsin-signer) could not be reached",
-        [EXIT_ENGINE] = "the engine said no for a reason of its own (busy, no space, the truth moved on); nothing was changed",
+        [EXIT_ENGINE] =
+                "the engine said no for a reason of its own (busy, no space, the truth moved on); nothing was changed",
         [EXIT_TOKEN] = "the token (HSM) failed or is away",
         [EXIT_SYSTEM] = "the operating system refused (a file, memory, a program that is not installed)",
 };

@@ -116,25 +116,38 @@ static bool set_reason(const struct intake *in, struct facts *f, struct bytes te
         return true;
 }
 
+static const struct {
+        const char *word;
+        uint8_t flags;
+} status_words[] = {
+        {"good", 0},
+        {"valid", 0},
+        {"v", 0},
+        {"active", 0},
+        {"issued", 0},
+        {"expired", 0},
+        {"e", 0},
+        {"no", 0},
+        {"false", 0},
+        {"revoked", ROWFILE_REVOKED},
+        {"r", ROWFILE_REVOKED},
+        {"yes", ROWFILE_REVOKED},
+        {"true", ROWFILE_REVOKED},
+        {"onhold", ROWFILE_REVOKED | ROWFILE_HELD},
+        {"held", ROWFILE_REVOKED | ROWFILE_HELD},
+        {"hold", ROWFILE_REVOKED | ROWFILE_HELD},
+        {"suspended", ROWFILE_REVOKED | ROWFILE_HELD},
+};
+
 static bool set_status(const struct intake *in, struct facts *f, struct bytes text)
 {
-        static const struct {
-                const char *word;
-                uint8_t flags;
-        } words[] = {
-                {"good", 0}, {"valid", 0}, {"v", 0}, {"active", 0}, {"issued", 0}, {"expired", 0}, {"e", 0}, {"no", 0}, {"false", 0},
-                {"revoked", ROWFILE_REVOKED}, {"r", ROWFILE_REVOKED}, {"yes", ROWFILE_REVOKED}, {"true", ROWFILE_REVOKED},
-                {"onhold", ROWFILE_REVOKED | ROWFILE_HELD}, {"held", ROWFILE_REVOKED | ROWFILE_HELD},
-                {"hold", ROWFILE_REVOKED | ROWFILE_HELD}, {"suspended", ROWFILE_REVOKED | ROWFILE_HELD},
-        };
-
         (void)in;
-        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-                if (!bytes_is_word(text, words[i].word))
+        for (size_t i = 0; i < sizeof(status_words) / sizeof(*status_words); i++) {
+                if (!bytes_is_word(text, status_words[i].word))
                         continue;
                 f->has_status = true;
-                f->is_revoked = words[i].flags != 0;
-                f->row.flags = words[i].flags;
+                f->is_revoked = status_words[i].flags != 0;
+                f->row.flags = status_words[i].flags;
                 return true;
         }
         return refuse(f, "'%.*s' is no status; good, revoked, held or expired", SHOWN(text));

@@ -8,8 +8,8 @@ struct facts {
         struct rowfile_row row;
         struct certinfo info;
         struct bytes serial_text;
-        bool has_status;   /* a status was named */
-        bool is_revoked;   /* ... and it is revoked or held */
+        bool has_status; /* a status was named */
+        bool is_revoked; /* ... and it is revoked or held */
         bool has_reason, has_date;
         uint8_t sha256[2][32]; /* certificate, precertificate */
         char why[160];         /* of a refused value */

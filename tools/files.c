@@ -115,7 +115,8 @@ void files_put_pem(struct builder *b, const char *label, struct bytes der)
         builder_printf(b, "-----BEGIN %s-----\n", label);
         for (size_t i = 0; i < der.len; i += 3) {
                 size_t left = der.len - i;
-                uint32_t v = (uint32_t)der.data[i] << 16 | (left > 1 ? (uint32_t)der.data[i + 1] << 8 : 0) | (left > 2 ? der.data[i + 2] : 0u);
+                uint32_t v = (uint32_t)der.data[i] << 16 | (left > 1 ? (uint32_t)der.data[i + 1] << 8 : 0) |
+                             (left > 2 ? der.data[i + 2] : 0u);
 
                 builder_put_u8(b, (uint8_t)digits[v >> 18]);
                 builder_put_u8(b, (uint8_t)digits[v >> 12 & 63]);

@@ -40,7 +40,8 @@ int handover_begin(struct tool *t, enum rowfile_kind kind, struct intake *ret)
                 return code;
         e = ca_load(&in.issuer->certificates, &in.ca, file);
         if (e != OK)
-                return tool_fail(t, EXIT_CONFIG, "tocsin check", "%s: the certificate cannot be read: %s", file, err_text(e));
+                return tool_fail(
+                        t, EXIT_CONFIG, "tocsin check", "%s: the certificate cannot be read: %s", file, err_text(e));
         progress_init(&in.progress, stderr, t->quiet || t->json);
         *ret = in;
         return EXIT_OK;
@@ -74,8 +75,8 @@ int handover_sort(struct tool *t, struct intake *in)
 
 static void print_json(const struct intake *in, const json_t *answer, const char *headline)
 {
-        _cleanup_json_ json_t *object =
-                answer ? json_copy((json_t *)(uintptr_t)answer) : json_pack("{s:b, s:s, s:s}", "ok", 0, "error", headline, "code", "invalid");
+        _cleanup_json_ json_t *object = answer ? json_copy((json_t *)(uintptr_t)answer)
+                                               : json_pack("{s:b, s:s, s:s}", "ok", 0, "error", headline, "code", "invalid");
 
         json_object_set_new(object, "rejects", rejects_json(&in->rejects, &in->sources, REJECTS_JSON));
         json_object_set_new(object, "n_rejects", json_integer((json_int_t)in->rejects.n));
@@ -137,7 +138,8 @@ static void on_reject(void *user, uint32_t line, const char *serial, const char 
 
 int handover_ask(struct tool *t, struct intake *in, json_t *question, int fd, json_t **ret_final)
 {
-        struct control_ask ask = {.question = question, .fd = fd, .on_progress = on_progress, .on_reject = on_reject, .user = in};
+        struct control_ask ask = {
+                .question = question, .fd = fd, .on_progress = on_progress, .on_reject = on_reject, .user = in};
         enum err e = control_ask(t->conf->control_socket, &ask, ret_final);
 
         progress_done(&in->progress);

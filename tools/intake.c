@@ -1,4 +1,5 @@
-/* intake: files, directories and standard input. Regular files are mapped, so that a list of ten million lines is not copied. */
+/* intake: files, directories and standard input. Regular files are mapped, so that a list of ten million lines is not
+ * copied. */
 #include "tools/intake.h"
 
 #include <dirent.h>
@@ -58,7 +59,8 @@ static enum err refuse(char *ret_why, enum err e, const char *name, const char *
         return e;
 }
 
-static enum err read_content(struct intake *in, const struct reader *reader, const char *name, struct bytes content, char *ret_why)
+static enum err read_content(
+        struct intake *in, const struct reader *reader, const char *name, struct bytes content, char *ret_why)
 {
         char why[INTAKE_WHY_MAX] = "";
         enum err e = sources_add(&in->sources, name);
@@ -86,7 +88,8 @@ enum err intake_content(struct intake *in, const char *name, struct bytes conten
                 return refuse(ret_why, ERR_INVALID, name, "its format is not recognized; name it with --format");
         if (in->kind == ROWFILE_REVOKE && !reader->revokes)
                 return refuse(ret_why, ERR_INVALID, name,
-                        "it is no revocation list: serials on lines, CSV, NDJSON, or certificates (an index.txt or a CRL is imported)");
+                        "it is no revocation list: serials on lines, CSV, NDJSON, or certificates (an index.txt or a CRL is "
+                        "imported)");
         return read_content(in, reader, name, content, ret_why);
 }
 

@@ -29,7 +29,8 @@ bool bytes_is_word(struct bytes text, const char *plain);
 /* Is it one of these? Each is followed by a space. */
 bool bytes_is_one_of(struct bytes text, const char *words);
 
-/* The next field of a line up to `delimiter` (RFC 4180: may be quoted, a quote inside doubled), white space around it dropped.
- * `scratch` (emptied by the caller per line) holds unquoted text. *ret_more: another field follows. ERR_INVALID: a quote that is
- * not closed, or text after it. */
-MUST_CHECK enum err field_next(struct bytes *line, char delimiter, struct builder *scratch, struct bytes *ret_field, bool *ret_more);
+/* The next field of a line up to `delimiter` (RFC 4180: may be quoted, a quote inside doubled), white space around it
+ * dropped. `scratch` (emptied by the caller per line) holds unquoted text. *ret_more: another field follows. ERR_INVALID: a
+ * quote that is not closed, or text after it. */
+MUST_CHECK enum err field_next(
+        struct bytes *line, char delimiter, struct builder *scratch, struct bytes *ret_field, bool *ret_more);

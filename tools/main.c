@@ -35,10 +35,10 @@ static int refuse_operands(const struct tool *t)
         const struct command *c = t->command;
         char next[256];
 
-        snprintf(next, sizeof(next), "usage: tocsin %s [options] %s   (tocsin help %s)", c->name, c->operands ? c->operands : "",
-                c->name);
-        return tool_fail(t, EXIT_USAGE, next, t->options.n_operands < c->least ? "%s: something is missing" : "%s: too many words",
-                c->name);
+        snprintf(next, sizeof(next), "usage: tocsin %s [options] %s   (tocsin help %s)", c->name,
+                c->operands ? c->operands : "", c->name);
+        return tool_fail(t, EXIT_USAGE, next,
+                t->options.n_operands < c->least ? "%s: something is missing" : "%s: too many words", c->name);
 }
 
 static int run_command(struct tool *t)

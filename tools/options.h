@@ -37,8 +37,8 @@ struct options_problem {
 };
 
 /* `tables`: NULL-terminated list of tables, all of which count. ERR_INVALID: *ret_problem says why. */
-MUST_CHECK enum err options_parse(const struct option_row *const *tables, int n_words, char *const *words, struct options *ret,
-        struct options_problem *ret_problem);
+MUST_CHECK enum err options_parse(const struct option_row *const *tables, int n_words, char *const *words,
+        struct options *ret, struct options_problem *ret_problem);
 void options_done(struct options *o);
 
 bool options_has(const struct options *o, const char *name);

@@ -27,7 +27,8 @@ bool read_pem_recognize(struct bytes content)
 
         pem_init(&pem, content);
         while (pem_next(&pem, &block))
-                if (bytes_equal(block.label, BYTES_LIT("CERTIFICATE")) || bytes_equal(block.label, BYTES_LIT("X509 CERTIFICATE")) ||
+                if (bytes_equal(block.label, BYTES_LIT("CERTIFICATE")) ||
+                        bytes_equal(block.label, BYTES_LIT("X509 CERTIFICATE")) ||
                         bytes_equal(block.label, BYTES_LIT("TRUSTED CERTIFICATE")))
                         return true;
         return false;

@@ -1,5 +1,5 @@
-/* read_crl: a CRL that the same issuer has published before. Its signature must verify with the CA's key (RFC 5280 6.3.3 (g));
- * its entries become revocations of certificates of which nothing else may be known.
+/* read_crl: a CRL that the same issuer has published before. Its signature must verify with the CA's key (RFC 5280 6.3.3
+ * (g)); its entries become revocations of certificates of which nothing else may be known.
  */
 #include <stdio.h>
 
@@ -21,11 +21,11 @@ static bool is_crl(struct bytes content)
         if (content.len < 8 || content.data[0] != DER_SEQUENCE)
                 return false;
         return crl_read(content, &tbs, &info, &entries, &signature) == OK ||
-                (der_read_only(content, DER_SEQUENCE, &dropped) == OK && der_read(&dropped, DER_SEQUENCE, &tbs) == OK &&
-                        der_next_is(tbs, DER_INTEGER) && der_read_any(&tbs, NULL, NULL, NULL) == OK &&
-                        der_next_is(tbs, DER_SEQUENCE) && der_read_any(&tbs, NULL, NULL, NULL) == OK &&
-                        der_read_any(&tbs, NULL, NULL, NULL) == OK &&
-                        (der_next_is(tbs, DER_UTC_TIME) || der_next_is(tbs, DER_GENERALIZED_TIME)));
+               (der_read_only(content, DER_SEQUENCE, &dropped) == OK && der_read(&dropped, DER_SEQUENCE, &tbs) == OK &&
+                       der_next_is(tbs, DER_INTEGER) && der_read_any(&tbs, NULL, NULL, NULL) == OK &&
+                       der_next_is(tbs, DER_SEQUENCE) && der_read_any(&tbs, NULL, NULL, NULL) == OK &&
+                       der_read_any(&tbs, NULL, NULL, NULL) == OK &&
+                       (der_next_is(tbs, DER_UTC_TIME) || der_next_is(tbs, DER_GENERALIZED_TIME)));
 }
 
 bool read_crl_recognize(struct bytes content)
@@ -47,8 +47,8 @@ static bool verifies(const struct certificate *ca, const struct crl_info *info, 
         size_t len;
 
         return bytes_equal(ca->subject, info->issuer) && ca->key_supported &&
-                sig_alg_find(ca->key_kind, sig_alg_hash(info->sig_alg), &alg) == OK &&
-                sig_from_der(alg, signature, raw, &len) == OK && sig_verify(alg, ca->spki, tbs, bytes_make(raw, len)) == OK;
+               sig_alg_find(ca->key_kind, sig_alg_hash(info->sig_alg), &alg) == OK &&
+               sig_from_der(alg, signature, raw, &len) == OK && sig_verify(alg, ca->spki, tbs, bytes_make(raw, len)) == OK;
 }
 
 static const char *refuse_crl(const struct intake *in, const struct crl_info *info, struct bytes tbs, struct bytes signature)
@@ -116,7 +116,8 @@ static enum err read_entries(struct intake *in, struct bytes entries, unsigned s
 
                 if (e != OK) {
                         snprintf(ret_why, INTAKE_WHY_MAX, "its entry %llu %s", (unsigned long long)number,
-                                e == ERR_UNSUPPORTED ? "has a critical extension that is not known here (RFC 5280 5.3)" : "is malformed");
+                                e == ERR_UNSUPPORTED ? "has a critical extension that is not known here (RFC 5280 5.3)"
+                                                     : "is malformed");
                         return ERR_INVALID;
                 }
                 put_entry(in, &entry, shard, number);

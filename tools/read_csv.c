@@ -1,7 +1,7 @@
 /* read_csv: a list of lines: with a header (columns by name, any order), or without (serial and one more).
  *
- * Fields may be quoted (RFC 4180), but end on their line: an unclosed quote cannot swallow the rest of a revocation list. The
- * delimiter is a comma, or what the first line shows: a tab or a semicolon.
+ * Fields may be quoted (RFC 4180), but end on their line: an unclosed quote cannot swallow the rest of a revocation list.
+ * The delimiter is a comma, or what the first line shows: a tab or a semicolon.
  */
 #include "base/cleanup.h"
 #include "tools/facts.h"
@@ -101,8 +101,9 @@ static void assume_columns(struct csv *c)
 static const char *put_field(struct csv *c, struct facts *f, unsigned column, struct bytes field)
 {
         if (column >= c->n_columns)
-                return field.len == 0 ? NULL : c->has_header ? "more fields than the header has columns"
-                                : "more than two fields, and no header that names them";
+                return field.len == 0  ? NULL
+                       : c->has_header ? "more fields than the header has columns"
+                                       : "more than two fields, and no header that names them";
         if (c->columns[column] && !facts_set(c->in, f, c->columns[column], field))
                 return f->why;
         return NULL;

@@ -29,7 +29,8 @@ static bool text_of(const json_t *value, char *number, struct bytes *ret_text)
         if (json_is_string(value))
                 *ret_text = bytes_trim(bytes_make(json_string_value(value), json_string_length(value)));
         else if (json_is_integer(value))
-                *ret_text = bytes_make(number, (size_t)snprintf(number, NUMBER_TEXT, "%lld", (long long)json_integer_value(value)));
+                *ret_text = bytes_make(
+                        number, (size_t)snprintf(number, NUMBER_TEXT, "%lld", (long long)json_integer_value(value)));
         else if (json_is_boolean(value))
                 *ret_text = bytes_str(json_is_true(value) ? "true" : "false");
         else if (json_is_null(value))

@@ -116,7 +116,8 @@ void rejects_sort(struct rejects *r)
 
 static const char *words_of(const struct rejects *r, const struct reject *reject)
 {
-        return builder_failed(&r->texts) ? "refused (too little memory to say why)" : (const char *)r->texts.data + reject->text;
+        return builder_failed(&r->texts) ? "refused (too little memory to say why)"
+                                         : (const char *)r->texts.data + reject->text;
 }
 
 /* What came from the input cannot move the cursor of a terminal. */

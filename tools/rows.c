@@ -242,7 +242,8 @@ static const char *merge(struct rows *r, struct row *a, const struct row *b)
         return merge_info(r, a, b);
 }
 
-static void reject_pair(struct rejects *rejects, const struct sources *sources, const struct row *a, const struct row *b, const char *why)
+static void reject_pair(
+        struct rejects *rejects, const struct sources *sources, const struct row *a, const struct row *b, const char *why)
 {
         char serial[SERIAL_TEXT_LEN], place[PLACE_MAX];
 

@@ -10,16 +10,16 @@
 struct row {
         uint8_t serial[20]; /* zero-padded */
         uint8_t serial_len;
-        uint8_t flags;       /* ROWFILE_* */
+        uint8_t flags; /* ROWFILE_* */
         uint8_t reason;
-        uint8_t known;       /* ROW_* below */
-        uint16_t shard;      /* 0 = not said */
+        uint8_t known;  /* ROW_* below */
+        uint16_t shard; /* 0 = not said */
         uint16_t info_len;
         uint32_t line;
         uint32_t not_after;
         uint32_t revoked_at;
         uint32_t invalidity_date;
-        uint32_t info;       /* place in `infos`, in units of INFO_UNIT */
+        uint32_t info; /* place in `infos`, in units of INFO_UNIT */
 };
 
 enum {

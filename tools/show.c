@@ -24,7 +24,8 @@ static char *in_words(long long s, char *ret_text)
         static const struct {
                 long long from, unit;
                 const char *word;
-        } units[] = {{2 * CLOCK_DAY_S, CLOCK_DAY_S, "d"}, {2 * CLOCK_HOUR_S, CLOCK_HOUR_S, "h"}, {2 * CLOCK_MINUTE_S, CLOCK_MINUTE_S, "min"}, {0, 1, "s"}};
+        } units[] = {{2 * CLOCK_DAY_S, CLOCK_DAY_S, "d"}, {2 * CLOCK_HOUR_S, CLOCK_HOUR_S, "h"},
+                {2 * CLOCK_MINUTE_S, CLOCK_MINUTE_S, "min"}, {0, 1, "s"}};
         size_t i = 0;
 
         while (s < units[i].from)

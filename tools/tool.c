@@ -43,8 +43,8 @@ int tool_load_conf(struct tool *t)
                 return EXIT_OK;
         if (problem.text[0] == '\0')
                 snprintf(problem.text, sizeof(problem.text), "%.300s: %s", t->config_file, err_text(e));
-        return tool_fail(t, EXIT_CONFIG, e == ERR_NOT_FOUND ? "make one with `tocsin init`" : "correct it, then `tocsin check`",
-                "%s", problem.text);
+        return tool_fail(t, EXIT_CONFIG,
+                e == ERR_NOT_FOUND ? "make one with `tocsin init`" : "correct it, then `tocsin check`", "%s", problem.text);
 }
 
 static void list_issuers(const struct conf *conf, char *ret_text, size_t cap)
@@ -63,14 +63,15 @@ const struct conf_issuer *tool_pick_issuer(struct tool *t, const char *name, int
 
         list_issuers(t->conf, names, sizeof(names));
         if (t->conf->n_issuers == 0) {
-                *ret_code = tool_fail(t, EXIT_CONFIG, "add one: tocsin issuer add NAME --cert ca.pem", "no issuer is configured yet");
+                *ret_code = tool_fail(
+                        t, EXIT_CONFIG, "add one: tocsin issuer add NAME --cert ca.pem", "no issuer is configured yet");
         } else if (name) {
                 issuer = conf_find_issuer(t->conf, name);
                 if (!issuer)
                         *ret_code = tool_fail(t, EXIT_USAGE, NULL, "there is no issuer '%s'; configured: %s", name, names);
         } else if (t->conf->n_issuers > 1) {
-                *ret_code = tool_fail(
-                        t, EXIT_USAGE, "name one with --issuer NAME", "several issuers are configured: %s", names);
+                *ret_code =
+                        tool_fail(t, EXIT_USAGE, "name one with --issuer NAME", "several issuers are configured: %s", names);
         } else {
                 issuer = &t->conf->issuers[0];
         }
@@ -146,13 +147,14 @@ int tool_unreachable(const struct tool *t, enum err e)
                 return tool_fail(t, EXIT_UNREACHABLE, "run it as root, or as a member of the group in control.group",
                         "you may not connect to %s", socket);
         if (e == ERR_TIMEOUT)
-                return tool_fail(t, EXIT_UNREACHABLE, "look at the log of tocsin-signer",
-                        "the engine does not answer on %s", socket);
+                return tool_fail(
+                        t, EXIT_UNREACHABLE, "look at the log of tocsin-signer", "the engine does not answer on %s", socket);
         if (e == ERR_INVALID)
                 return tool_fail(t, EXIT_UNREACHABLE, "are tocsin and tocsin-signer of the same version?",
                         "the engine's answer could not be understood");
         if (e == ERR_NOT_FOUND || e == ERR_CLOSED)
-                return tool_fail(t, EXIT_UNREACHABLE, "start it: systemctl start tocsin-signer, or tocsin-signer --config FILE; "
+                return tool_fail(t, EXIT_UNREACHABLE,
+                        "start it: systemctl start tocsin-signer, or tocsin-signer --config FILE; "
                         "if it was at work, `tocsin status` says what is done",
                         "the engine is not reachable on %s", socket);
         return tool_fail(t, EXIT_UNREACHABLE, NULL, "asking the engine on %s failed: %s", socket, err_text(e));
@@ -204,7 +206,9 @@ void tool_reload_engine(const struct tool *t)
         else if (json_is_true(json_object_get(final, "ok")))
                 tool_say(t, "The engine has read it.");
         else
-                tool_note(t, "the engine keeps its old configuration: %s; correct it, then restart tocsin-signer or send it SIGHUP",
+                tool_note(t,
+                        "the engine keeps its old configuration: %s; correct it, then restart tocsin-signer or send it "
+                        "SIGHUP",
                         json_string_value(json_object_get(final, "error")));
 }
 

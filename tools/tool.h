@@ -71,8 +71,8 @@ void tool_reload_engine(const struct tool *t);
 enum tool_color { COLOR_PLAIN, COLOR_GOOD, COLOR_WARNING, COLOR_BAD, COLOR_DIM, COLOR_BOLD, COLOR_N };
 const char *tool_color(const struct tool *t, enum tool_color color);
 
-/* A sister program: environment variable `variable`, then beside this executable, in `build_folder` as the build tree has it, in
- * libexec and sbin of the installation, in PATH. ret_path holds `cap`. ERR_NOT_FOUND. */
+/* A sister program: environment variable `variable`, then beside this executable, in `build_folder` as the build tree has
+ * it, in libexec and sbin of the installation, in PATH. ret_path holds `cap`. ERR_NOT_FOUND. */
 MUST_CHECK enum err tool_find_program(
         const char *name, const char *variable, const char *build_folder, char *ret_path, size_t cap);
 

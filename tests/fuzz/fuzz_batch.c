@@ -1,5 +1,5 @@
-/* Fuzz: a list as an operator hands it over (CSV, NDJSON, index.txt, PEM, CRL), for import and for revocation. Whatever is accepted
- * becomes a row file that its reader accepts whole; whatever is rejected says where and why. */
+/* Fuzz: a list as an operator hands it over (CSV, NDJSON, index.txt, PEM, CRL), for import and for revocation. Whatever is
+ * accepted becomes a row file that its reader accepts whole; whatever is rejected says where and why. */
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -51,7 +51,8 @@ static void check_rejects(struct intake *in)
 
 static void run(struct bytes content, enum rowfile_kind kind)
 {
-        __attribute__((cleanup(intake_done))) struct intake in = {.kind = kind, .issuer = &issuer, .has_reason = content.len % 2};
+        __attribute__((cleanup(intake_done))) struct intake in = {
+                .kind = kind, .issuer = &issuer, .has_reason = content.len % 2};
         char why[INTAKE_WHY_MAX] = "";
 
         if (intake_content(&in, "fuzz", content, why) != OK) {

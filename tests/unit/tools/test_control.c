@@ -93,7 +93,12 @@ static void on_reject(void *user, uint32_t line, const char *serial, const char 
 static enum err ask(const char *const *packets, struct heard *h, int fd, json_t **ret_final, struct fake_engine *f)
 {
         json_t *question = json_pack("{s:s}", "command", "revoke");
-        struct control_ask a = {.question = question, .fd = fd, .on_progress = on_progress, .on_reject = on_reject, .user = h, .timeout_ms = 5000};
+        struct control_ask a = {.question = question,
+                .fd = fd,
+                .on_progress = on_progress,
+                .on_reject = on_reject,
+                .user = h,
+                .timeout_ms = 5000};
         int pair[2];
         enum err e;
 
@@ -109,7 +114,8 @@ static enum err ask(const char *const *packets, struct heard *h, int fd, json_t 
 static void interim_packets_are_told_and_the_final_one_returned(void **state)
 {
         static const char *const packets[] = {"{\"progress\":{\"phase\":\"checking\",\"done\":1,\"total\":9}}",
-                "{\"rejects\":[{\"line\":1,\"serial\":\"01\",\"why\":\"x\"},{\"line\":17,\"serial\":\"0A1B\",\"why\":\"unknown\"}]}",
+                "{\"rejects\":[{\"line\":1,\"serial\":\"01\",\"why\":\"x\"},{\"line\":17,\"serial\":\"0A1B\",\"why\":"
+                "\"unknown\"}]}",
                 "{\"progress\":{\"phase\":\"staging\",\"done\":2,\"total\":9}}", "{\"ok\":true,\"rows\":9}", NULL};
         struct fake_engine f;
         struct heard h = {0};

@@ -117,7 +117,8 @@ static void pem_blocks_carry_their_lines(void **state)
         struct pem_block block;
 
         (void)state;
-        pem_init(&pem, bytes_str("one\n-----BEGIN A-----\nAAEC\n-----END A-----\n\n-----BEGIN C-----\nAA\n-----BEGIN C-----\n-----END C-----\n"));
+        pem_init(&pem, bytes_str("one\n-----BEGIN A-----\nAAEC\n-----END A-----\n\n-----BEGIN C-----\nAA\n-----BEGIN "
+                                 "C-----\n-----END C-----\n"));
         assert_true(pem_next(&pem, &block));
         assert_int_equal(block.line, 2);
         assert_true(block.is_whole);
@@ -136,8 +137,9 @@ static void base64_is_strict(void **state)
                 const char *text;
                 enum err err;
                 size_t len;
-        } rows[] = {{"AAEC", OK, 3}, {"AAE=", OK, 2}, {"AA==", OK, 1}, {"AA\r\nEC\n", OK, 3}, {"AAE", ERR_INVALID, 0}, {"AA=A", ERR_INVALID, 0},
-                {"A===", ERR_INVALID, 0}, {"AB==", ERR_INVALID, 0}, {"A*==", ERR_INVALID, 0}, {"", OK, 0}};
+        } rows[] = {{"AAEC", OK, 3}, {"AAE=", OK, 2}, {"AA==", OK, 1}, {"AA\r\nEC\n", OK, 3}, {"AAE", ERR_INVALID, 0},
+                {"AA=A", ERR_INVALID, 0}, {"A===", ERR_INVALID, 0}, {"AB==", ERR_INVALID, 0}, {"A*==", ERR_INVALID, 0},
+                {"", OK, 0}};
 
         (void)state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

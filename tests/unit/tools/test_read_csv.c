@@ -221,7 +221,8 @@ static void a_revocation_list_with_a_header_has_dates(void **state)
         fixture_sort(&in, 1, 0);
         assert_int_equal(fixture_row(&in, "01")->invalidity_date, 1830297600);
         assert_int_equal(fixture_row(&in, "01")->revoked_at, 1861920000);
-        assert_true(bytes_equal(builder_bytes(&in.unused), BYTES_LIT("status"))); /* means nothing in such a list, and is told */
+        assert_true(
+                bytes_equal(builder_bytes(&in.unused), BYTES_LIT("status"))); /* means nothing in such a list, and is told */
 }
 
 static void utf_16_is_told_as_such(void **state)
@@ -230,7 +231,12 @@ static void utf_16_is_told_as_such(void **state)
         OPEN(ROWFILE_IMPORT);
 
         (void)state;
-        assert_int_equal(intake_content(&in, "x.csv", BYTES_LIT("\xff\xfe" "0\0" "1\0"), why), ERR_INVALID);
+        assert_int_equal(intake_content(&in, "x.csv",
+                                 BYTES_LIT("\xff\xfe"
+                                           "0\0"
+                                           "1\0"),
+                                 why),
+                ERR_INVALID);
         assert_non_null(strstr(why, "UTF-16"));
 }
 

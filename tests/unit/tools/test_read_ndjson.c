@@ -10,7 +10,8 @@ static void facts_have_the_names_of_csv_columns(void **state)
         OPEN(ROWFILE_IMPORT);
 
         (void)state;
-        fixture_read(&in, "{\"serial\":\"0A1B\",\"notAfter\":\"2031-01-02T00:00:00Z\",\"status\":\"revoked\",\"revocation_time\":1861920000,"
+        fixture_read(&in, "{\"serial\":\"0A1B\",\"notAfter\":\"2031-01-02T00:00:00Z\",\"status\":\"revoked\",\"revocation_"
+                          "time\":1861920000,"
                           "\"reason\":1,\"shard\":4,\"subscriber\":null}\n\n{\"serial\":\"0A1C\",\"colour\":true}\n");
         fixture_sort(&in, 2, 0);
         assert_int_equal(fixture_row(&in, "0A1B")->not_after, 1925078400);

@@ -22,7 +22,8 @@ static void serials_are_sorted_as_the_rowfile_wants_them(void **state)
 
         (void)state;
         /* 0080 (a sign octet), serials of which one begins the other, and some that differ after eight octets only */
-        fixture_read(&in, "80\n7F\n0102\n01\n010203\n0102030405060708090A\n01020304050607080909\nFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF\n");
+        fixture_read(&in, "80\n7F\n0102\n01\n010203\n0102030405060708090A\n01020304050607080909\nFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+                          "FFFFFFFFFFF\n");
         fixture_sort(&in, 8, 0);
         assert_int_equal(rows_write(&in.rows, ROWFILE_IMPORT, &fd), OK);
         assert_int_equal(rowfile_load(&file, fd, 1 << 20), OK); /* rowfile_next refuses any other order */
@@ -83,7 +84,8 @@ static void the_same_line_twice_is_one(void **state)
         OPEN(ROWFILE_IMPORT);
 
         (void)state;
-        fixture_read(&in, "serial,notAfter,status\n02,2031-01-01,good\n01,2031-01-01,good\n02,2031-01-01,good\n0002,2031-01-01,good\n");
+        fixture_read(&in, "serial,notAfter,status\n02,2031-01-01,good\n01,2031-01-01,good\n02,2031-01-01,good\n0002,2031-01-"
+                          "01,good\n");
         fixture_sort(&in, 2, 0);
 }
 
@@ -114,8 +116,8 @@ static void lines_that_contradict_each_other_are_rejected_with_both_places(void 
                 char text[256];
                 OPEN(ROWFILE_IMPORT);
 
-                snprintf(text, sizeof(text), "serial,notAfter,status,reason,revoked_at,shard,subscriber\n%s\n01,,,,,,\n%s\n", pairs[i].a,
-                        pairs[i].b);
+                snprintf(text, sizeof(text), "serial,notAfter,status,reason,revoked_at,shard,subscriber\n%s\n01,,,,,,\n%s\n",
+                        pairs[i].a, pairs[i].b);
                 fixture_read(&in, text);
                 fixture_sort(&in, 2, 1);
                 fixture_expect_reject(&in, 0, 4, pairs[i].words);
@@ -154,7 +156,8 @@ static void a_million_lines_keep_their_order_and_their_number(void **state)
 
         (void)state;
         builder_put_str(&text, "serial,not_after\n");
-        for (unsigned i = 0; i < 1000000; i++) { /* the counter makes each unique; a third shares its first octets with others */
+        for (unsigned i = 0; i < 1000000;
+                i++) { /* the counter makes each unique; a third shares its first octets with others */
                 uint64_t high = i % 3 ? next_random(&random) : 0x55;
 
                 builder_printf(&text, "%016llX%08X,2031-01-01\n", (unsigned long long)high, i);
@@ -176,7 +179,8 @@ static void a_million_lines_keep_their_order_and_their_number(void **state)
 /* Reads, sorts and writes; fails whichever allocation it is told to. */
 static enum err try_all(struct intake *in, bool *ret_happened)
 {
-        static const char text[] = "serial,subscriber,status\n03,\"a, \"\"b\"\"\",good\n02,b,good\nzz,c,\n02,b,good\n01,d,revoked\n";
+        static const char text[] =
+                "serial,subscriber,status\n03,\"a, \"\"b\"\"\",good\n02,b,good\nzz,c,\n02,b,good\n01,d,revoked\n";
         char why[INTAKE_WHY_MAX] = "";
         int fd = -1;
         enum err e = intake_content(in, "list", BYTES_LIT(text), why);
