@@ -60,6 +60,8 @@ struct conf_issuer {
         char *crl_delta_url;            /* FreshestCRL of the full CRL, when deltas are made */
         int64_t crl_max_age_s;          /* default 1 h */
 
+        char *ari_explanation_url; /* RFC 9773 4.2; "" = none */
+
         unsigned *lines; /* base/conf's own: the line of each option, 0 = default */
 };
 
@@ -94,6 +96,8 @@ struct conf {
         struct conf_list listen;  /* "127.0.0.1:8080", "[::]:80"; default [127.0.0.1:8080] */
         unsigned workers;         /* 0 = one per core */
         char *ocsp_path;          /* default "/" */
+        char *ari_path;           /* default "/renewal-info"; "" = no ACME renewal information */
+        int64_t ari_retry_after_s; /* default 6 h (req 7.3) */
         unsigned max_connections; /* per worker; default 20000 */
         unsigned max_body;        /* bytes of a POST; default 10000 (req 1.17: 413) */
         unsigned max_uri;         /* bytes of a request target; default 8192 (414) */

@@ -62,6 +62,16 @@ static const char *check_ocsp_path(const void *object)
         return c->ocsp_path[0] == '/' ? NULL : "a URL path begins with \"/\"; for example \"ocsp_path: /ocsp\"";
 }
 
+static const char *check_ari_path(const void *object)
+{
+        const char *path = ((const struct conf *)object)->ari_path;
+        size_t len = strlen(path);
+
+        return len == 0 || (len > 1 && path[0] == '/' && path[len - 1] != '/')
+                       ? NULL
+                       : "a URL path begins with \"/\" and ends without; for example \"ari_path: /renewal-info\"";
+}
+
 static const char *check_socket(const char *path)
 {
         return strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path)
@@ -82,6 +92,7 @@ static const char *check_sign_socket(const void *object)
 const struct conf_check conf_main_checks[] = {
         {"responder.listen", check_listen},
         {"responder.ocsp_path", check_ocsp_path},
+        {"responder.ari_path", check_ari_path},
         {"control.socket", check_control_socket},
         {"sign.socket", check_sign_socket},
         {NULL, NULL},

@@ -93,6 +93,10 @@ static const struct conf_option main_options[] = {
          .help = "Worker processes. 0: one for each core."},
         {"responder.ocsp_path", CONF_STRING, AT(ocsp_path), .def = "/", .min = 1,
          .help = "OCSP is answered below this URL path."},
+        {"responder.ari_path", CONF_STRING, AT(ari_path), .def = "/renewal-info",
+         .help = "ACME renewal information (RFC 9773) is answered below this URL path. Empty: not at all."},
+        {"responder.ari_retry_after", CONF_DURATION, AT(ari_retry_after_s), .def = "6h", .min = MINUTE, .max = DAY,
+         .help = "How soon ACME clients ask again when to renew."},
         {"responder.max_connections", CONF_UNSIGNED, AT(max_connections), .def = "20000", .min = 1, .max = 1000000,
          .unit = "connections", .help = "Connections that one worker holds open. Beyond it the idle ones are closed first."},
         {"responder.max_body", CONF_UNSIGNED, AT(max_body), .def = "10000", .min = 64, .max = MIB, .unit = "bytes",
@@ -172,6 +176,9 @@ static const struct conf_option issuer_options[] = {
          .help = "Where delta CRLs are found: goes into the full CRL as FreshestCRL. With shards it holds {shard}."},
         {"crl.max_age", CONF_DURATION, AT(crl_max_age_s), .def = "1h", .min = 0, .max = YEAR,
          .help = "How long caches keep a CRL. Never past nextUpdate."},
+
+        {"ari.explanation_url", CONF_STRING, AT(ari_explanation_url), .def = "",
+         .help = "A page for people that ACME clients are shown with the renewal information. Empty: none."},
 };
 /* clang-format on */
 

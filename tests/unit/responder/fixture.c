@@ -42,6 +42,7 @@ static struct txn *begin(struct fixture *f)
 static void make_rows(struct fixture *f)
 {
         struct ca ca = {.label = BYTES_LIT(LABEL), .name = builder_bytes(&f->name), .spki = builder_bytes(&f->spki),
+                .ski = bytes_make(f->ca_key.key_hash[HASH_SHA1], 20),
                 .not_after_s = NOW + 1000000, .certificate = BYTES_LIT("\x30\x03\x02\x01\x07"), .key = f->ca_key};
         struct signer signer = {.use = SIGNER_OCSP, .sig_alg = SIG_P256_SHA256, .key_label = BYTES_LIT("k"), .spki = ca.spki,
                 .not_after_s = NOW + 1000000, .raw_len = 64};
