@@ -3,8 +3,8 @@
 
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# alive PID: is it running?
-alive() { [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null; }
+# alive PID: is it running? One that has ended and that nobody has waited for yet (Z) is not.
+alive() { [ -n "${1:-}" ] && grep -qs '^State:.[^ZX]' "/proc/$1/status"; }
 
 # value FILE KEY: one value of an env file, or nothing.
 value() { [ ! -f "$1" ] || sed -n "s/^$2=//p" "$1" | tail -n 1; }

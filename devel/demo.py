@@ -90,8 +90,8 @@ class Demo:
         print(indent(paint(text)))
 
     def ask_gnutls(self, wanted):
-        shell("ocsptool --ask $OCSP_URL --load-cert cert-demo.pem --load-issuer issuer.pem")
-        text = run("ocsptool", "--ask", self.env["OCSP_URL"], "--load-cert", self.path("cert-demo.pem"), "--load-issuer",
+        shell("ocsptool --ask=$OCSP_URL --load-cert cert-demo.pem --load-issuer issuer.pem")
+        text = run("ocsptool", "--ask=" + self.env["OCSP_URL"], "--load-cert", self.path("cert-demo.pem"), "--load-issuer",
                    self.path("issuer.pem")).stdout
         lines = [line.strip() for line in text.splitlines() if "Certificate Status" in line or "Verifying OCSP Response" in line
                  or "Revocation time" in line]

@@ -132,10 +132,10 @@ if [ -n "$new" ]; then
         "$tocsin" --config "$dir/tocsin.yaml" --quiet import --issuer demo-ca "$dir/serials.csv"
         "$tocsin" --config "$dir/tocsin.yaml" --quiet import --issuer demo-ca "$dir/cert-good.pem" "$dir/cert-demo.pem" "$dir/cert-revoked.pem"
         "$tocsin" --config "$dir/tocsin.yaml" --quiet revoke --issuer demo-ca --reason superseded --yes --cert "$dir/cert-revoked.pem"
+        "$tocsin" --config "$dir/tocsin.yaml" --quiet crl issue --issuer demo-ca --full --delta
         touch "$dir/ready"
 fi
 
 start responder "$build/responder/tocsin-responder" --config "$dir/tocsin.yaml"
 await responder "$(value "$env" RESPONDER_PID)" openssl ocsp -issuer "$dir/issuer.pem" -cert "$dir/cert-good.pem" \
         -url "$base/" -CAfile "$dir/root.pem"
-await signer "$(value "$env" SIGNER_PID)" test -n "$(find "$dir/crl" -name '*.crl' 2>/dev/null | head -n 1)"

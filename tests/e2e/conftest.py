@@ -91,23 +91,7 @@ class House:
         return [line.split()[0] for line in lines if line.endswith(" " + wanted)]
 
     def request(self, serial, algorithm=None, nonce=None):
-        issuer = self.issuer
-        algorithm = algorithm or hashes.SHA1()
-
-        def digest(data):
-            h = hashes.Hash(algorithm)
-            h.update(data)
-            return h.finalize()
-
-        key = x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest
-        if not isinstance(algorithm, hashes.SHA1):
-            spki = issuer.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-            key = digest(bit_string_content(spki))
-        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
-            digest(issuer.subject.public_bytes()), key, int(serial, 16) if isinstance(serial, str) else serial, algorithm)
-        if nonce:
-            builder = builder.add_extension(x509.OCSPNonce(nonce), False)
-        return builder.build().public_bytes(serialization.Encoding.DER)
+        return ocsp_request(self.issuer, serial, algorithm or hashes.SHA1(), nonce)
 
     def http(self, path_or_url, data=None, headers=None, method=None):
         """(status, headers, body); HTTP errors are answers too."""
@@ -163,15 +147,48 @@ class House:
         return (self.dir / f"{name}.log").read_text(errors="replace")
 
 
+OIDS = {"sha1": "06052b0e03021a", "sha256": "0609608648016503040201", "sha384": "0609608648016503040202", "sha512": "0609608648016503040203"}
+
+
+def tlv(tag, *contents):
+    content = b"".join(contents)
+    n = len(content)
+    length = bytes([n]) if n < 128 else bytes([0x80 | (n.bit_length() + 7) // 8]) + n.to_bytes((n.bit_length() + 7) // 8, "big")
+    return bytes([tag]) + length + content
+
+
+def digest_of(algorithm, data):
+    h = hashes.Hash(algorithm)
+    h.update(data)
+    return h.finalize()
+
+
+def cert_id(issuer, serial, algorithm):
+    """CertID (RFC 6960 4.1.1), made here because python3-cryptography of Debian 12 makes it from certificates only."""
+    number = int(serial, 16) if isinstance(serial, str) else serial
+    spki = issuer.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return tlv(0x30, tlv(0x30, bytes.fromhex(OIDS[algorithm.name]), tlv(5)),
+               tlv(4, digest_of(algorithm, issuer.subject.public_bytes())), tlv(4, digest_of(algorithm, bit_string_content(spki))),
+               tlv(2, number.to_bytes(number.bit_length() // 8 + 1, "big")))
+
+
+def ocsp_request(issuer, serials, algorithm, nonce=None):
+    """An OCSPRequest for one serial or a list of them."""
+    serials = serials if isinstance(serials, list) else [serials]
+    extensions = b""
+    if nonce is not None:
+        extension = tlv(0x30, bytes.fromhex("06092b0601050507300102"), tlv(4, tlv(4, nonce)))
+        extensions = tlv(0xA2, tlv(0x30, extension))
+    return tlv(0x30, tlv(0x30, tlv(0x30, *(tlv(0x30, cert_id(issuer, s, algorithm)) for s in serials)), extensions))
+
+
 def bit_string_content(spki):
     """The octets of a SubjectPublicKeyInfo's BIT STRING, without the unused-bits octet."""
     def read(data):
-        n = data[1]
-        at = 2
+        n, at = data[1], 2
         if n & 0x80:
-            size = n & 0x7F
-            n = int.from_bytes(data[2:2 + size], "big")
-            at = 2 + size
+            at = 2 + (n & 0x7F)
+            n = int.from_bytes(data[2:at], "big")
         return data[at:at + n], data[at + n:]
     inside, _ = read(spki)
     _, rest = read(inside)
