@@ -33,8 +33,14 @@ static const struct bytes CONTENT_TYPES[CONTENT_N] = {
         [CONTENT_OCSP] = BYTES_LIT("\r\nContent-Type: application/ocsp-response"),
         [CONTENT_CRL] = BYTES_LIT("\r\nContent-Type: application/pkix-crl"),
         [CONTENT_CERTIFICATE] = BYTES_LIT("\r\nContent-Type: application/pkix-cert"),
-        [CONTENT_JSON] = BYTES_LIT("\r\nContent-Type: application/json"),
 };
+
+struct bytes head_content_type(enum content_type type)
+{
+        static const size_t before = sizeof "\r\nContent-Type: " - 1;
+
+        return bytes_make(&CONTENT_TYPES[type].data[before], CONTENT_TYPES[type].len - before);
+}
 
 static const struct status_row *find_status(unsigned status)
 {
@@ -63,7 +69,7 @@ const char *dates_text(struct dates *dates, int64_t time_s)
         return slot->text;
 }
 
-static void put_number(struct builder *out, uint64_t n)
+void head_put_number(struct builder *out, uint64_t n)
 {
         char text[20];
         size_t at = sizeof text;
@@ -81,12 +87,12 @@ static void put_date(struct builder *out, struct dates *dates, struct bytes name
         builder_put(out, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
 }
 
-static void put_etag(struct builder *out, const struct answer *a)
+void head_put_etag(struct builder *out, const struct answer *a)
 {
         static const char digits[] = "0123456789abcdef";
         uint8_t *at;
 
-        builder_put(out, BYTES_LIT("\r\nETag: \""));
+        builder_put_u8(out, '"');
         at = builder_extend(out, 2u * a->etag_len);
         for (size_t i = 0; at && i < a->etag_len; i++) {
                 at[2 * i] = (uint8_t)digits[a->etag[i] >> 4];
@@ -95,32 +101,48 @@ static void put_etag(struct builder *out, const struct answer *a)
         builder_put_u8(out, '"');
 }
 
+void head_put_cache_control(struct builder *out, const struct answer *a)
+{
+        if (!a->cacheable) {
+                builder_put(out, BYTES_LIT("no-store, max-age=0"));
+                return;
+        }
+        builder_put(out, BYTES_LIT("max-age="));
+        head_put_number(out, (uint64_t)a->max_age_s);
+        builder_put(out, BYTES_LIT(", public, no-transform, must-revalidate"));
+}
+
+void head_put_content_range(struct builder *out, const struct answer *a)
+{
+        if (a->status == 206)
+                builder_printf(out, "bytes %llu-%llu/%llu", (unsigned long long)a->offset,
+                        (unsigned long long)(a->offset + a->body_len - 1), (unsigned long long)a->total_len);
+        else
+                builder_printf(out, "bytes */%llu", (unsigned long long)a->total_len);
+}
+
 /* req 3.1, 3.3, 3.4; on a 304 RFC 9110 15.4.5 wants all but Last-Modified, which the tag makes needless. */
 static void put_caching(struct builder *out, struct dates *dates, const struct answer *a)
 {
         if (a->last_modified_s > 0 && a->status != 304)
                 put_date(out, dates, BYTES_LIT("\r\nLast-Modified: "), a->last_modified_s);
-        if (a->etag_len > 0)
-                put_etag(out, a);
+        if (a->etag_len > 0) {
+                builder_put(out, BYTES_LIT("\r\nETag: "));
+                head_put_etag(out, a);
+        }
         if (a->expires_s > 0)
                 put_date(out, dates, BYTES_LIT("\r\nExpires: "), a->expires_s);
-        if (!a->cacheable) {
-                builder_put(out, BYTES_LIT("\r\nCache-Control: no-store, max-age=0"));
-                return;
-        }
-        builder_put(out, BYTES_LIT("\r\nCache-Control: max-age="));
-        put_number(out, (uint64_t)a->max_age_s);
-        builder_put(out, BYTES_LIT(", public, no-transform, must-revalidate"));
+        builder_put(out, BYTES_LIT("\r\nCache-Control: "));
+        head_put_cache_control(out, a);
 }
 
 static void put_ranges(struct builder *out, const struct answer *a)
 {
         builder_put(out, BYTES_LIT("\r\nAccept-Ranges: bytes"));
-        if (a->status == 206)
-                builder_printf(out, "\r\nContent-Range: bytes %llu-%llu/%llu", (unsigned long long)a->offset,
-                        (unsigned long long)(a->offset + a->body_len - 1), (unsigned long long)a->total_len);
-        if (a->status == 416)
-                builder_printf(out, "\r\nContent-Range: bytes */%llu", (unsigned long long)a->total_len);
+        if (a->status == 206 || a->status == 416) {
+                builder_put(out, BYTES_LIT("\r\nContent-Range: "));
+                head_put_content_range(out, a);
+        }
 }
 
 static void put_rare(struct builder *out, const struct answer *a)
@@ -131,7 +153,7 @@ static void put_rare(struct builder *out, const struct answer *a)
         }
         if (a->retry_after_s > 0) {
                 builder_put(out, BYTES_LIT("\r\nRetry-After: "));
-                put_number(out, a->retry_after_s);
+                head_put_number(out, a->retry_after_s);
         }
         if (a->total_len > 0)
                 put_ranges(out, a);
@@ -154,7 +176,7 @@ void head_put(struct builder *out, struct dates *dates, const struct request *re
         if (a->status != 304) {
                 builder_put(out, CONTENT_TYPES[a->content]);
                 builder_put(out, BYTES_LIT("\r\nContent-Length: "));
-                put_number(out, a->body_len);
+                head_put_number(out, a->body_len);
         }
         put_caching(out, dates, a);
         put_rare(out, a);

@@ -22,3 +22,12 @@ const char *dates_text(struct dates *dates, int64_t time_s);
 const char *head_reason(unsigned status);
 /* `request` gives version and persistence; answer->close overrides. */
 void head_put(struct builder *out, struct dates *dates, const struct request *request, const struct answer *a, int64_t now_s);
+
+/* ---- values of fields, for whoever writes a head in another form ---- */
+
+struct bytes head_content_type(enum content_type type);
+void head_put_number(struct builder *out, uint64_t n);
+void head_put_etag(struct builder *out, const struct answer *a);
+void head_put_cache_control(struct builder *out, const struct answer *a);
+/* Of a 206 or 416. */
+void head_put_content_range(struct builder *out, const struct answer *a);
