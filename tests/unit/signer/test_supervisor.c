@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -114,7 +115,7 @@ static void start(struct run *r)
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
         to_test = pair[1];
         r->supervisor = fork();
-        if (r->supervisor == 0)
+        if (r->supervisor == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0) /* a failed test leaves nothing running */
                 _exit(supervisor_run_vault(f->conf, f->config, getenv("TOCSIN_VAULT")));
         r->control = pair[0];
         close(pair[1]);

@@ -88,6 +88,50 @@ static void every_digest_that_a_key_can_have_verifies(void **state)
         vault_stop(v);
 }
 
+static void set_sessions(char digit)
+{
+        char command[256];
+
+        snprintf(command, sizeof(command), "sed -i 's/sessions: ./sessions: %c/' %s", digit, f->config);
+        assert_int_equal(system(command), 0);
+}
+
+/* Each packet is answered once, with its own signatures, whichever thread took it. */
+static void several_sessions_sign_side_by_side(void **state)
+{
+        struct builder tbs[] = {
+                make_ocsp(&(struct ocsp_case){.issuer = ALPHA}), make_ocsp(&(struct ocsp_case){.issuer = BETA})};
+        struct vault_process *v;
+        uint64_t seen = 0;
+
+        (void)state;
+        set_sessions('4');
+        v = vault_start_ready(f);
+        for (unsigned i = 0; i < 64; i++) {
+                struct vault_question q = question_ocsp(f, ocsp_key(i % 2), &tbs[i % 2], 1 + i % 8);
+
+                q.id = i;
+                vault_send(v, i < 32 ? v->bulk : v->urgent, &q, -1);
+        }
+        for (unsigned i = 0; i < 64; i++) {
+                const struct vault_answer *a = vault_take(v, i < 32 ? v->bulk : v->urgent);
+                int key = ocsp_key(a->id % 2);
+
+                assert_text(a, VAULT_OK, "");
+                assert_int_equal(a->n, 1 + a->id % 8);
+                assert_false(seen >> a->id & 1);
+                seen |= 1ULL << a->id;
+                for (unsigned j = 0; j < a->n; j++)
+                        assert_int_equal(sig_verify(fixture_alg(f, key), f->policy.keys[key].spki,
+                                                 builder_bytes(&tbs[a->id % 2]), a->signatures[j]),
+                                OK);
+        }
+        vault_stop(v);
+        set_sessions('1');
+        builder_done(&tbs[0]);
+        builder_done(&tbs[1]);
+}
+
 /* All or nothing: the 64th is foreign. */
 static void one_foreign_response_refuses_its_whole_packet(void **state)
 {
@@ -411,6 +455,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_whole_batch_is_signed_and_every_signature_verifies),
                 cmocka_unit_test(every_digest_that_a_key_can_have_verifies),
+                cmocka_unit_test(several_sessions_sign_side_by_side),
                 cmocka_unit_test(one_foreign_response_refuses_its_whole_packet),
                 cmocka_unit_test(crls_from_none_to_many_windows_long_verify),
                 cmocka_unit_test(a_list_of_any_length_near_a_window_is_read_whole),
