@@ -28,7 +28,7 @@ def say(text):
 
 def end_on_sigterm():
     """So that `finally` stops the servers even when a bench is told to end."""
-    atexit.register(_go_first, "self", 0)
+    atexit.register(go_first, nice=0)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
@@ -69,7 +69,7 @@ def cpu_us(pids):
     return total * TICK_US
 
 
-def _go_first(process, nice):
+def go_first(process="self", nice=NICE):
     """Niceness counts only inside a session's group where the kernel groups by session (sched_autogroup), so the group gets it too."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0 if process == "self" else process, nice)
@@ -81,7 +81,14 @@ def _go_first(process, nice):
 def take_cpu(cpu, thread=0):
     """This thread (0: the caller) to one CPU, and before others there if we may: what else runs on the machine should not be measured."""
     os.sched_setaffinity(thread, {cpu})
-    _go_first(thread or "self", NICE)
+    go_first(thread or "self")
+
+
+def prefer(pids):
+    """Every thread of the processes' trees before others, on whatever CPU."""
+    for pid in tree_of(pids):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            go_first(int(thread))
 
 
 def pin(pids, cpu):
