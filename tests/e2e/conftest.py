@@ -78,6 +78,14 @@ class House:
     def status(self):
         return self.tocsin_json("status")
 
+    def settle(self):
+        """Until every answer is signed: from then on one status has one response."""
+        def settled():
+            status = self.status()
+            bulk = status["lanes"]["bulk"]
+            return all(i["ocsp"]["due"] == 0 for i in status["issuers"] if not i["offline"]) and not bulk["queued"] and not bulk["in_flight"]
+        wait_for(settled, 60, "the bulk signing to end")
+
     # ---- the relying party ----
     def certificate(self, name):
         return x509.load_pem_x509_certificate((self.dir / f"{name}.pem").read_bytes())
