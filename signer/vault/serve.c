@@ -67,7 +67,7 @@ static bool serve_one(struct signer *s, struct lane *lane, int fd)
         if (e == OK)
                 e = vault_question_take(bytes_make(lane->packet, len), &lane->question);
         else
-                lane->question.kind = 0;
+                lane->question = (struct vault_question){0};
         if (e == OK)
                 sign_answer(s, lane, crl);
         else
@@ -173,7 +173,8 @@ _Noreturn void serve_run(const struct conf *conf)
         if (e == OK)
                 snprintf(problem.text, sizeof(problem.text), "sessions=%u keys=%u missing=%u", v.token.n_sessions,
                         v.shelf.present->policy.n_keys, v.shelf.present->n_missing);
-        log_info("token %s", problem.text);
+        if (e == OK)
+                log_info("the token is open %s", problem.text);
         announce(&v, &first, e, problem.text);
         if (start_threads(&v, signers) != OK) {
                 log_error("cannot start the signing threads");
