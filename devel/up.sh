@@ -54,7 +54,7 @@ base=http://$listen
 new=
 if [ ! -f "$dir/ready" ]; then
         new=1
-        rm -rf "$dir"/{token,store,crl,run,issuers}
+        rm -rf "$dir"/{token,crl,run,issuers} "$dir"/store/*
         mkdir -p "$dir/token"
         printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$dir/token" >"$SOFTHSM2_CONF"
         (umask 077 && od -An -N8 -tx1 /dev/urandom | tr -d ' \n' >"$dir/pin")

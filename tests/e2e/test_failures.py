@@ -52,6 +52,7 @@ def test_a_killed_vault_and_a_killed_engine_come_back(fresh_house):
 
 def test_with_the_token_away_revocations_commit_and_nothing_stale_is_served(fresh_house):
     house = open_house(fresh_house)
+    house.settle()
     serials = house.serials("good")
     assert house.status_of(serials[0]) == "good"
     os.rename(house.dir / "token", house.dir / "token.away")
@@ -97,8 +98,7 @@ def test_a_full_disk_refuses_the_batch_and_service_goes_on(fresh_house):
     fresh_house.dir.joinpath("store").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=755", "tmpfs", fresh_house.dir / "store"], check=True)
     try:
-        config_reserve = fresh_house  # the sample's 64 MiB reserve fits into 96 MiB
-        house = open_house(config_reserve, certs=20_000, revoked=10)
+        house = open_house(fresh_house, certs=20_000, revoked=10)  # the default reserve of 64 MiB fits into 96 MiB
         serials = house.serials("good")
         free = os.statvfs(house.dir / "store")
         with open(house.dir / "store" / "ballast", "wb") as ballast:
