@@ -20,6 +20,7 @@
 enum conf_profile { CONF_PROFILE_PRIVATE, CONF_PROFILE_CABF_TLS };
 enum conf_nonce { CONF_NONCE_IGNORE, CONF_NONCE_ECHO };
 enum conf_responder_id { CONF_RESPONDER_BY_KEY, CONF_RESPONDER_BY_NAME };
+enum conf_tags { CONF_TAGS_OFF, CONF_TAGS_SURROGATE_KEY, CONF_TAGS_CACHE_TAG, CONF_TAGS_XKEY };
 enum conf_hash { CONF_HASH_SHA1, CONF_HASH_SHA256, CONF_HASH_SHA384, CONF_HASH_SHA512 };
 
 struct conf_list {
@@ -98,6 +99,8 @@ struct conf {
         char *ocsp_path;          /* default "/" */
         char *ari_path;           /* default "/renewal-info"; "" = no ACME renewal information */
         int64_t ari_retry_after_s; /* default 6 h (req 7.3) */
+        enum conf_tags tags;      /* the field that carries tags for CDNs; default off */
+        unsigned tags_buckets;    /* parts of an issuer's serials that are purged apart; default 65536 */
         unsigned max_connections; /* per worker; default 20000 */
         unsigned max_body;        /* bytes of a POST; default 10000 (req 1.17: 413) */
         unsigned max_uri;         /* bytes of a request target; default 8192 (414) */

@@ -19,6 +19,13 @@ static const char *const profile_names[] = {[CONF_PROFILE_PRIVATE] = "private", 
 static const char *const nonce_names[] = {[CONF_NONCE_IGNORE] = "ignore", [CONF_NONCE_ECHO] = "echo", NULL};
 static const char *const responder_id_names[] = {
         [CONF_RESPONDER_BY_KEY] = "by-key", [CONF_RESPONDER_BY_NAME] = "by-name", NULL};
+static const char *const tags_names[] = {
+        [CONF_TAGS_OFF] = "off",
+        [CONF_TAGS_SURROGATE_KEY] = "Surrogate-Key",
+        [CONF_TAGS_CACHE_TAG] = "Cache-Tag",
+        [CONF_TAGS_XKEY] = "xkey",
+        NULL,
+};
 static const char *const hash_names[] = {
         [CONF_HASH_SHA1] = "sha1",
         [CONF_HASH_SHA256] = "sha256",
@@ -97,6 +104,10 @@ static const struct conf_option main_options[] = {
          .help = "ACME renewal information (RFC 9773) is answered below this URL path. Empty: not at all."},
         {"responder.ari_retry_after", CONF_DURATION, AT(ari_retry_after_s), .def = "6h", .min = MINUTE, .max = DAY,
          .help = "How soon ACME clients ask again when to renew."},
+        {"responder.tags", CONF_ENUM, AT(tags), .def = "off", .names = tags_names,
+         .help = "The field that carries tags, by which a CDN is purged (docs/caching.md)."},
+        {"responder.tags_buckets", CONF_UNSIGNED, AT(tags_buckets), .def = "65536", .min = 1, .max = 16 * MIB, .unit = "buckets",
+         .help = "An issuer's serials are purged in so many parts. A CDN with a tag limit wants fewer."},
         {"responder.max_connections", CONF_UNSIGNED, AT(max_connections), .def = "20000", .min = 1, .max = 1000000,
          .unit = "connections", .help = "Connections that one worker holds open. Beyond it the idle ones are closed first."},
         {"responder.max_body", CONF_UNSIGNED, AT(max_body), .def = "10000", .min = 64, .max = MIB, .unit = "bytes",

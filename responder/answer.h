@@ -48,6 +48,8 @@ struct answer {
         uint64_t offset;
         uint64_t total_len; /* of the whole file, where ranges are taken; 0 = no ranges */
 
+        struct bytes tags_name; /* the field of the surrogate tags, in lower case; empty = none */
+        struct bytes tags;
         const char *allow; /* 405: the methods that are */
         unsigned retry_after_s;
         bool close;

@@ -5,6 +5,7 @@
 #include "pki/ari.h"
 #include "pki/certinfo.h"
 #include "responder/route.h"
+#include "responder/tags.h"
 #include "store/batch.h"
 #include "store/exception.h"
 #include "store/status.h"
@@ -107,5 +108,7 @@ enum verdict answer_ari(struct turn *t, const struct request *r, struct bytes re
         if (e != OK)
                 return say(ret_answer, e == ERR_NOT_FOUND ? 404 : 500);
         set_json(t, ca, &window, ret_answer);
+        tags_begin(t->service, ca, ret_answer);
+        tags_add_serial(t->service, ca, serial_bytes(&id.serial), &status, ret_answer);
         return VERDICT_ANSWERED;
 }

@@ -1,6 +1,7 @@
 /* answer_crl: GET /crl/ISSUER.crl, ISSUER-delta.crl, ISSUER/SHARD.crl, ISSUER/SHARD-delta.crl: the newest published one of the
  * store's crl_history (req 3.8). The name in the URL picks a row; the row names the file. */
 #include "responder/route.h"
+#include "responder/tags.h"
 #include "store/crl_history.h"
 
 struct crl_name {
@@ -99,6 +100,8 @@ static void set_file(struct turn *t, const struct crl_name *name, const struct c
                 file->previous_s = find_previous(t->txn, file);
         a.changed_at_s = file->previous_s;
         memcpy(a.etag, row->digest, sizeof row->digest);
+        tags_begin(t->service, name->ca, &a);
+        tags_add_crl(t->service, name->ca, name->shard, &a);
         *ret_answer = a;
 }
 

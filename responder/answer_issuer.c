@@ -2,6 +2,7 @@
 #include "responder/route.h"
 
 #include "base/clock.h"
+#include "responder/tags.h"
 
 static struct bytes without_suffix(struct bytes b, struct bytes suffix)
 {
@@ -27,6 +28,7 @@ enum verdict answer_issuer(
         a.body_len = ca->certificate.len;
         a.etag_len = 32;
         memcpy(a.etag, ca->certificate_digest, 32);
+        tags_begin(t->service, ca, &a);
         *ret_answer = a;
         return VERDICT_ANSWERED;
 }

@@ -9,6 +9,7 @@
 #include "pki/serial.h"
 #include "responder/ocsp_get.h"
 #include "responder/route.h"
+#include "responder/tags.h"
 #include "store/status.h"
 
 /* A truth that changed this often while its answer was signed: the client had better come back. */
@@ -140,6 +141,13 @@ static void set_etag(struct answer *a, struct bytes signature)
         memcpy(a->etag, signature.data, a->etag_len);
 }
 
+static void put_tags(struct service *s, const struct question *q, struct answer *a)
+{
+        tags_begin(s, q->ca, a);
+        for (unsigned i = 0; i < q->request.n_cert_ids; i++)
+                tags_add_serial(s, q->ca, q->request.cert_ids[i].serial, &q->statuses[i], a);
+}
+
 /* With the signature in the store, if it is of the status as it is now, for the CertID as it was asked, and still in its window. */
 static bool answer_stored(struct turn *t, const struct question *q, struct answer *ret_answer)
 {
@@ -157,6 +165,7 @@ static bool answer_stored(struct turn *t, const struct question *q, struct answe
         a.kind = BODY_OCSP;
         a.ocsp = (struct ocsp_body){&w->template, q->request.cert_ids[0].serial, status->ocsp, status->signature};
         a.body_len = ocsp_response_len(&w->template, a.ocsp.serial, &a.ocsp.status, a.ocsp.signature);
+        put_tags(t->service, q, &a);
         *ret_answer = a;
         t->service->stats.n_ocsp_stored++;
         return true;
@@ -205,6 +214,8 @@ static void answer_live(struct turn *t, const struct question *q, const struct m
                 set_live_etag(&a, live->response);
         else
                 a.last_modified_s = a.expires_s = 0;
+        if (a.cacheable)
+                put_tags(t->service, q, &a);
         *ret_answer = a;
         t->service->stats.n_ocsp_live++;
 }

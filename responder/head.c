@@ -33,6 +33,7 @@ static const struct bytes CONTENT_TYPES[CONTENT_N] = {
         [CONTENT_OCSP] = BYTES_LIT("\r\nContent-Type: application/ocsp-response"),
         [CONTENT_CRL] = BYTES_LIT("\r\nContent-Type: application/pkix-crl"),
         [CONTENT_CERTIFICATE] = BYTES_LIT("\r\nContent-Type: application/pkix-cert"),
+        [CONTENT_JSON] = BYTES_LIT("\r\nContent-Type: application/json"),
 };
 
 struct bytes head_content_type(enum content_type type)
@@ -150,6 +151,12 @@ static void put_rare(struct builder *out, const struct answer *a)
         if (a->allow) {
                 builder_put(out, BYTES_LIT("\r\nAllow: "));
                 builder_put_str(out, a->allow);
+        }
+        if (a->tags_name.len > 0) {
+                builder_put(out, BYTES_LIT("\r\n"));
+                builder_put(out, a->tags_name);
+                builder_put(out, BYTES_LIT(": "));
+                builder_put(out, a->tags);
         }
         if (a->retry_after_s > 0) {
                 builder_put(out, BYTES_LIT("\r\nRetry-After: "));

@@ -5,7 +5,7 @@
 #include "responder/request.h"
 
 /* More than any head takes. */
-#define HEAD_MAX 1024
+#define HEAD_MAX 6144
 
 /* IMF-fixdate texts, kept by time: an answer's three dates are seldom new. */
 struct dates {

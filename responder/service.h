@@ -32,6 +32,8 @@ struct service {
         uint8_t *out_memory;
         uint8_t *body_memory;     /* limits.max_body: a chunked body, put together */
         uint8_t *der_memory;      /* limits.max_uri: a GET's request, decoded */
+        struct builder tags;      /* of the answer in hand, in tags_memory: holds those of OCSP_CERT_IDS_MAX serials */
+        uint8_t tags_memory[4096];
         uint8_t text_memory[1024]; /* a short text made for one answer */
         struct msg_sign_ask ask;  /* what the request that was parked last wants signed */
         uint64_t commit;          /* that epoch and caches were last looked at for; 0 = never */

@@ -94,6 +94,12 @@ static const struct option_row crl_list_options[] = {
         {0},
 };
 
+static const struct option_row purge_tags_options[] = {
+        ISSUER_OPTION,
+        {"file", "LIST", "a list: SERIAL or SERIAL,... on a line; - = standard input", 'f', true},
+        {0},
+};
+
 static const struct option_row no_options[] = {{0}};
 
 static const char import_more[] =
@@ -134,6 +140,8 @@ const struct command tool_commands[] = {
         {"release", cmd_release, "lift a hold", "SERIAL", 1, 1, issuer_only_options, NULL},
         {"status", cmd_status, "engine, token, lanes, issuers, batches, CRLs", NULL, 0, 0, status_options, NULL},
         {"show", cmd_show, "all that is known of a serial", "SERIAL", 1, 1, issuer_only_options, NULL},
+        {"purge-tags", cmd_purge_tags, "the tags by which a CDN is purged of a list of serials", "[SERIAL...]", 0, ANY, purge_tags_options,
+                NULL},
         {"crl issue", cmd_crl_issue, "issue CRLs now", NULL, 0, 0, crl_issue_options, NULL},
         {"crl list", cmd_crl_list, "list the CRLs", NULL, 0, 0, crl_list_options, NULL},
         {"reload", cmd_reload, "have the engine read its configuration anew", NULL, 0, 0, no_options, NULL},

@@ -90,6 +90,7 @@ int cmd_key_list(struct tool *t);
 int cmd_key_install(struct tool *t);
 int cmd_import(struct tool *t);
 int cmd_revoke(struct tool *t);
+int cmd_purge_tags(struct tool *t);
 int cmd_release(struct tool *t);
 int cmd_reload(struct tool *t);
 int cmd_status(struct tool *t);
