@@ -13,6 +13,23 @@
 
 #define ROOM 72
 
+/* ---- the clock ---- */
+
+static int64_t frozen_ms; /* 0: it goes */
+
+int64_t __real_clock_mono_ms(void);
+int64_t __wrap_clock_mono_ms(void);
+int64_t __wrap_clock_mono_ms(void)
+{
+        return frozen_ms ? frozen_ms : __real_clock_mono_ms();
+}
+
+void fixture_at_ms(struct fixture *f, int64_t now_ms)
+{
+        frozen_ms = now_ms;
+        conn_pool_tick(&f->pool, now_ms);
+}
+
 /* ---- set-up ---- */
 
 static void make_key(struct fixture *f)
@@ -107,6 +124,7 @@ int fixture_tear_down(void **state)
         cleanup_close(&f->engine_listener);
         snprintf(command, sizeof command, "rm -r %s", f->folder);
         clock_freeze_ms(0);
+        frozen_ms = 0;
         free(f);
         return system(command);
 }
@@ -329,10 +347,12 @@ void fixture_put_get(const struct fixture *f, struct builder *ret, const char *m
 
 void client_open(struct client *c, struct fixture *f)
 {
+        static const int small = 32 * 1024; /* so that what a socket takes at once is known: the kernel doubles it */
         int fds[2];
 
         *c = (struct client){.f = f};
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+        assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
         c->fd = fds[1];
         assert_int_equal(conn_open(&f->pool, fds[0]), OK);
 }

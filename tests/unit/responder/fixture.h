@@ -38,6 +38,9 @@ struct fixture {
 };
 
 int fixture_set_up(void **state);
+/* The monotonic clock stands at `now_ms` from now on, and the pool's timers are looked at. (The tests are linked with
+ * --wrap=clock_mono_ms.) */
+void fixture_at_ms(struct fixture *f, int64_t now_ms);
 int fixture_tear_down(void **state);
 
 /* ---- the store, as the engine writes it ---- */

@@ -594,9 +594,9 @@ static void waiting_ends_in_try_later(void **state)
         client_open(&c, f);
         send_post(&c, ASK(A));
         assert_true(engine_take(f, &ask));
-        conn_pool_tick(&f->pool, clock_mono_ms() + 4000);
+        fixture_at_ms(f, clock_mono_ms() + 4000);
         assert_false(client_take(&c, false, &r));
-        conn_pool_tick(&f->pool, clock_mono_ms() + 6000);
+        fixture_at_ms(f, clock_mono_ms() + 6000);
         assert_true(client_take(&c, false, &r));
         assert_ocsp_error(&r, OCSP_TRY_LATER);
         engine_answer(f, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW); /* too late: nobody waits */
@@ -739,10 +739,10 @@ static void trickling_does_not_stretch_the_time_a_request_may_take(void **state)
         for (int s = 1; s < 10; s++) {
                 client_send(&c, BYTES_LIT("x"));
                 pump(f);
-                conn_pool_tick(&f->pool, start + s * 1000);
+                fixture_at_ms(f, start + s * 1000);
                 assert_false(client_take(&c, false, &r));
         }
-        conn_pool_tick(&f->pool, start + 11000);
+        fixture_at_ms(f, start + 11000);
         assert_true(client_take(&c, false, &r));
         assert_int_equal(r.status, 408);
         assert_field(&r, "Connection", "close");
@@ -761,10 +761,10 @@ static void an_idle_connection_ends_by_its_timeout(void **state)
         signed_a(f);
         client_open(&c, f);
         ask_with(&c, ASK(A), "GET", "");
-        conn_pool_tick(&f->pool, start + 59000);
+        fixture_at_ms(f, start + 59000);
         assert_false(client_take(&c, false, &r));
         assert_false(c.is_closed);
-        conn_pool_tick(&f->pool, start + 61000);
+        fixture_at_ms(f, start + 61000);
         assert_false(client_take(&c, false, &r));
         assert_true(c.is_closed);
         assert_int_equal(f->pool.n_open, 0);
@@ -784,9 +784,9 @@ static void an_answer_that_is_not_taken_ends_the_connection(void **state)
                 fixture_put_get(f, &b, "GET", ASK(A), "");
         for (unsigned i = 0; i < 200 && send(c.fd, b.data, b.len, MSG_NOSIGNAL) == (ssize_t)b.len; i++)
                 pump(f);
-        conn_pool_tick(&f->pool, start + 29000);
+        fixture_at_ms(f, start + 29000);
         assert_int_equal(f->pool.n_open, 1);
-        conn_pool_tick(&f->pool, start + 32000);
+        fixture_at_ms(f, start + 32000);
         assert_int_equal(f->pool.n_open, 0);
         client_close(&c);
 }
