@@ -1,4 +1,5 @@
-/* conn: the connections of one worker. A connection reads, lets the pipeline answer, writes; never blocks.
+/* conn: the connections of one worker. A connection reads, lets its protocol answer, writes; never blocks. Cleartext begins as HTTP/1
+ * unless its first octets are HTTP/2's preface; with TLS the client has chosen.
  *
  *  - What is read goes to a buffer of the worker's, and answers are rendered in another; a connection has memory of its own only
  *    for a request that is not whole, or for an answer that the socket did not take. Idle ones cost next to nothing.
@@ -14,11 +15,14 @@
 #include "responder/timer_wheel.h"
 
 struct conn;
+struct tls_context;
+struct http2_pool;
 
 struct conn_pool {
         struct event_base *base;
         struct service *service;
         struct sign_client *sign;
+        struct http2_pool *http2;
         struct timer_wheel wheel;
         uint8_t *in_memory;
         struct conn *first; /* all, newest first */
@@ -34,6 +38,7 @@ MUST_CHECK enum err conn_pool_init(struct conn_pool *ret_pool, struct event_base
 void conn_pool_done(struct conn_pool *pool);
 /* Takes the socket (non-blocking), whatever happens. */
 MUST_CHECK enum err conn_open(struct conn_pool *pool, int fd);
+MUST_CHECK enum err conn_open_tls(struct conn_pool *pool, int fd, struct tls_context *context);
 /* From now on each connection ends with the answer to what it has sent so far. */
 void conn_pool_drain(struct conn_pool *pool);
 /* Call a few times a second. */

@@ -131,7 +131,7 @@ static const struct method_row {
         {BYTES_LIT("PATCH"), METHOD_OTHER},
 };
 
-static enum method find_method(struct bytes name)
+enum method http1_find_method(struct bytes name)
 {
         for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++)
                 if (bytes_equal(name, METHODS[i].name))
@@ -150,13 +150,21 @@ static enum err read_version(struct parser *p, struct bytes version)
         return OK;
 }
 
-static void set_path(struct parser *p, struct bytes path)
+static void set_path(struct request *r, struct bytes path)
 {
         const uint8_t *query = memchr(path.data, '?', path.len);
         size_t len = query ? (size_t)(query - path.data) : path.len;
 
-        p->request.path = slice(path, 0, len);
-        p->request.query = slice(path, len, path.len);
+        r->path = slice(path, 0, len);
+        r->query = slice(path, len, path.len);
+}
+
+bool http1_read_origin_form(struct bytes target, struct request *ret_request)
+{
+        if (target.len == 0 || target.data[0] != '/' || !all_are(target, C_TARGET))
+                return false;
+        set_path(ret_request, target);
+        return true;
 }
 
 /* RFC 9112 3.2.2: absolute-form; its authority is not looked at, since we serve one set of names only. */
@@ -180,7 +188,7 @@ static enum err read_absolute(struct parser *p, struct bytes target)
                 }
                 if (rest.data[host_len] != '/')
                         return refuse(p, 400);
-                set_path(p, slice(rest, host_len, rest.len));
+                set_path(&p->request, slice(rest, host_len, rest.len));
                 return OK;
         }
         return refuse(p, 400);
@@ -193,7 +201,7 @@ static enum err read_target(struct parser *p, struct bytes method, struct bytes 
         if (target.len == 0 || !all_are(target, C_TARGET))
                 return refuse(p, 400);
         if (target.data[0] == '/') {
-                set_path(p, target);
+                set_path(&p->request, target);
                 return OK;
         }
         /* asterisk-form and authority-form: of methods that no route takes (RFC 9112 3.2.3, 3.2.4) */
@@ -227,7 +235,7 @@ static enum err read_request_line(struct parser *p)
         e = read_version(p, slice(rest, (size_t)(space - rest.data) + 1, rest.len));
         if (e != OK)
                 return e;
-        p->request.method = find_method(method);
+        p->request.method = http1_find_method(method);
         return read_target(p, method, slice(rest, 0, (size_t)(space - rest.data)));
 }
 

@@ -1,0 +1,55 @@
+/* conn_http2: an HTTP/2 session on a connection: octets in, and what it has to say in one call of the socket. */
+#include <event2/event.h>
+
+#include "responder/conn_private.h"
+
+enum err conn_http2_detect(struct bytes in)
+{
+        static const struct bytes preface = BYTES_LIT(HTTP2_PREFACE);
+        size_t n = in.len < preface.len ? in.len : preface.len;
+
+        if (memcmp(in.data, preface.data, n) != 0)
+                return ERR_INVALID;
+        return n < preface.len ? ERR_AGAIN : OK;
+}
+
+void conn_http2_begin(struct conn *c)
+{
+        c->http2 = http2_new(c->pool->http2, c);
+        if (!c->http2)
+                c->is_broken = true;
+        else if (c->pool->is_draining)
+                http2_drain(c->http2);
+}
+
+/* All that can be said now: one call of the socket for all streams that are ready. */
+static void put_and_send(struct conn *c)
+{
+        struct builder *out = http2_pool_out(c->pool->http2);
+        size_t n_sent = 0;
+
+        do {
+                builder_reset(out);
+                http2_put(c->http2, out);
+                conn_send(c, builder_bytes(out));
+                n_sent += out->len;
+        } while (out->len > 0 && !conn_is_blocked(c) && !c->is_broken && n_sent < CONN_FILE_SHARE);
+        c->has_more = out->len > 0 && !conn_is_blocked(c);
+        c->has_progress |= http2_take_progress(c->http2);
+        if (http2_is_over(c->http2))
+                c->is_closing = c->must_linger = true;
+}
+
+void conn_http2_serve(struct conn *c, struct bytes in)
+{
+        if (in.len > 0)
+                http2_receive(c->http2, in);
+        conn_keep_input(c, BYTES_NONE);
+        if (!conn_is_blocked(c) && !c->is_broken)
+                put_and_send(c);
+}
+
+void conn_http2_on_resumed(void *owner)
+{
+        conn_http2_serve(owner, BYTES_NONE);
+}
