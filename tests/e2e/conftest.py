@@ -59,6 +59,16 @@ class House:
         done = subprocess.run([ROOT / "dev", "down", self.dir], text=True, capture_output=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def configure(self, group, *lines):
+        """More options of a group of tocsin.yaml; the responder's new workers have them when this returns."""
+        path = self.dir / "tocsin.yaml"
+        text = path.read_text()
+        assert f"\n{group}:\n" in text
+        path.write_text(text.replace(f"\n{group}:\n", f"\n{group}:\n" + "".join(f"  {line}\n" for line in lines)))
+        n = self.log("responder").count(" reloaded ")
+        os.kill(self.pid("responder"), signal.SIGHUP)
+        wait_for(lambda: self.log("responder").count(" reloaded ") > n, what="the reload")
+
     # ---- the operator ----
     def tocsin(self, *words, check=True, stdin=None, timeout=120):
         done = subprocess.run([self.env["TOCSIN"], *map(str, words)], text=True, capture_output=True, input=stdin, timeout=timeout,
