@@ -40,8 +40,8 @@ static void drop_done(struct task *task)
         if (task->result == OK)
                 log_info("batch dropped batch=%u", d->batch);
         else
-                log_warning("batch not dropped: it stays invisible, and the next start tries again batch=%u error=\"%s\"", d->batch,
-                        err_text(task->result));
+                log_warning("batch not dropped: it stays invisible, and the next start tries again batch=%u error=\"%s\"",
+                        d->batch, err_text(task->result));
         free(d);
 }
 
@@ -51,7 +51,9 @@ void batch_drop_later(struct engine *e, uint32_t batch, uint32_t ca_key)
 
         if (!d)
                 return;
-        *d = (struct drop){.task = {.priority = TASK_SIGNATURES, .work = drop_work, .done = drop_done}, .engine = e, .batch = batch,
+        *d = (struct drop){.task = {.priority = TASK_SIGNATURES, .work = drop_work, .done = drop_done},
+                .engine = e,
+                .batch = batch,
                 .ca_key = ca_key};
         writer_submit(&e->writer, &d->task);
 }
@@ -71,8 +73,9 @@ enum err batch_drop_abandoned(struct engine *e)
                 if (batch.state != BATCH_STAGED && !is_half_dropped)
                         continue;
                 if (!is_half_dropped)
-                        log_warning("a batch was never activated: its client or the engine died; it is dropped batch=%u staged=%u", id,
-                                batch.n_items);
+                        log_warning("a batch was never activated: its client or the engine died; it is dropped batch=%u "
+                                    "staged=%u",
+                                id, batch.n_items);
                 batch_drop_later(e, id, batch.ca_key);
         }
         return err == ERR_NOT_FOUND ? OK : err;

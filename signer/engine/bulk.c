@@ -69,13 +69,13 @@ static void on_answer(struct vault_call *call, const struct vault_answer *a)
         if (is_signed) {
                 e->bulk.stats.signed_total += p->n;
                 for (unsigned i = 0; i < p->n; i++)
-                        writeback_add(e, is->ca_key, serial_bytes(&p->items[i].serial), p->items[i].generation, p->window->row.id,
-                                a->signatures[i]);
+                        writeback_add(e, is->ca_key, serial_bytes(&p->items[i].serial), p->items[i].generation,
+                                p->window->row.id, a->signatures[i]);
         } else if (a) {
                 e->bulk.stats.refused += p->n;
                 is->ocsp.away_until_ms = clock_mono_ms() + VAULT_NO_KEY_REST_MS;
-                log_error("the vault does not sign: bulk signing of this issuer rests issuer=%s why=\"%.*s\"", is->conf->name,
-                        (int)a->text.len, (const char *)a->text.data);
+                log_error("the vault does not sign: bulk signing of this issuer rests issuer=%s why=\"%.*s\"",
+                        is->conf->name, (int)a->text.len, (const char *)a->text.data);
         }
         /* What came back unsigned is found again by the next walk: its row says that it has no signature. */
         packet_came_back(p);
@@ -232,8 +232,8 @@ static void walk_batch(struct feed *f, struct bulk_batch *batch, struct open_win
         }
 }
 
-/* The end of a walk: done if it found nothing to sign. Otherwise it is walked again once what it sent had time to be written back,
- * since some may have come back unsigned. */
+/* The end of a walk: done if it found nothing to sign. Otherwise it is walked again once what it sent had time to be written
+ * back, since some may have come back unsigned. */
 static bool batch_is_over(struct bulk_batch *batch)
 {
         if (!batch->ended || batch->rest_until_ms > clock_mono_ms())

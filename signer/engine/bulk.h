@@ -1,6 +1,6 @@
-/* bulk: keeps every session of the token busy. Sources, in this order: serials wanted soon (single revocations), the items of active batches in
- * key order, refresh slices. Packets of up to BULK_PACKET serials are read, built and sent in one go; their signatures go to the write-back.
- * Main thread; nothing here allocates for a signature.
+/* bulk: keeps every session of the token busy. Sources, in this order: serials wanted soon (single revocations), the items
+ * of active batches in key order, refresh slices. Packets of up to BULK_PACKET serials are read, built and sent in one go;
+ * their signatures go to the write-back. Main thread; nothing here allocates for a signature.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ struct bulk_packet {
 
 struct bulk_batch { /* an active batch with items not signed yet */
         uint32_t id, ca_key;
-        struct key at;   /* the last item looked at */
+        struct key at;    /* the last item looked at */
         uint32_t n_found; /* unsigned ones in this walk */
         int64_t activated_at_s;
         int64_t rest_until_ms; /* after a walk */

@@ -124,7 +124,8 @@ static void put_packet(struct client *c, const char *text, size_t len)
 
 void client_send(struct client *c, json_t *object, bool may_drop)
 {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_
+        char *text = NULL;
 
         if (c->gone || (may_drop && c->out_first)) {
                 json_decref(object);
@@ -140,7 +141,9 @@ void client_send(struct client *c, json_t *object, bool may_drop)
 
 void client_progress(struct client *c, const char *phase, uint64_t done, uint64_t total)
 {
-        client_send(c, json_pack("{s:{s:s,s:I,s:I}}", "progress", "phase", phase, "done", (json_int_t)done, "total", (json_int_t)total),
+        client_send(c,
+                json_pack("{s:{s:s,s:I,s:I}}", "progress", "phase", phase, "done", (json_int_t)done, "total",
+                        (json_int_t)total),
                 true);
 }
 
@@ -156,9 +159,9 @@ static void shorten(json_t *object)
                 json_t *longest = NULL, *value;
                 const char *key;
 
-                json_object_foreach(object, key, value)
-                        if (json_is_array(value) && json_array_size(value) > json_array_size(longest))
-                                longest = value;
+                json_object_foreach(object, key,
+                        value) if (json_is_array(value) && json_array_size(value) > json_array_size(longest)) longest =
+                        value;
                 if (!longest)
                         return;
                 for (size_t n = json_array_size(longest) / 4 + 1; n > 0; n--)
@@ -236,7 +239,8 @@ static void name_actor(struct client *c)
                 return;
         }
         user = getpwuid(peer.uid);
-        snprintf(c->actor, sizeof(c->actor), user ? "uid:%u (%.64s)" : "uid:%u", (unsigned)peer.uid, user ? user->pw_name : "");
+        snprintf(c->actor, sizeof(c->actor), user ? "uid:%u (%.64s)" : "uid:%u", (unsigned)peer.uid,
+                user ? user->pw_name : "");
 }
 
 static unsigned count_clients(const struct control *control)

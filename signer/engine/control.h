@@ -1,4 +1,5 @@
-/* control: the operators' socket (docs/formats.md): one JSON question a packet, any number of interim packets, one final one.
+/* control: the operators' socket (docs/formats.md): one JSON question a packet, any number of interim packets, one final
+ * one.
  *
  * A client has one question open at a time. A handler answers at once, or keeps a reference and answers later, from the main
  * thread; a client that hung up meanwhile has `gone` set, and what is sent to it goes nowhere.
@@ -47,7 +48,8 @@ void client_progress(struct client *client, const char *phase, uint64_t done, ui
 /* The final packet: adds "ok": true. Takes the reference. */
 void client_finish(struct client *client, json_t *object);
 /* ... or "ok": false. `hint` may be NULL. */
-void client_fail(struct client *client, enum err code, const char *hint, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void client_fail(struct client *client, enum err code, const char *hint, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 
 /* ---- commands: control_command.c ---- */
 
@@ -84,7 +86,7 @@ void command_reload(struct client *client, json_t *question, int fd);
 json_t *json_time(int64_t time_s); /* null for 0 */
 json_t *json_hex(const void *data, size_t len);
 json_t *json_serial(const void *data, size_t len);
-json_t *json_text(const void *data, size_t len); /* what is not UTF-8 becomes '?' */
+json_t *json_text(const void *data, size_t len);            /* what is not UTF-8 becomes '?' */
 const char *json_field(json_t *question, const char *name); /* a string, or NULL */
 /* "not-found": the short name of an error. */
 const char *control_code(enum err e);

@@ -72,7 +72,8 @@ static void check_fields(const struct command *command, json_t *question, char *
                         return;
                 }
                 if (field && !has_type(value, field->type)) {
-                        snprintf(memory, cap, "the field \"%s\" of %s must be %s", key, command->name, type_name(field->type));
+                        snprintf(memory, cap, "the field \"%s\" of %s must be %s", key, command->name,
+                                type_name(field->type));
                         return;
                 }
         }

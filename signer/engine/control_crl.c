@@ -18,7 +18,8 @@ static void answer(struct issue *op)
         struct engine *e = op->client->engine;
 
         if (op->result != OK)
-                client_fail(op->client, op->result, op->result == ERR_TOKEN ? "the token is away: `tocsin status`" : "the engine's log says why",
+                client_fail(op->client, op->result,
+                        op->result == ERR_TOKEN ? "the token is away: `tocsin status`" : "the engine's log says why",
                         "not every CRL could be issued: %s", err_text(op->result));
         else if (txn_begin_read(e->env, &txn) != OK)
                 client_fail(op->client, ERR_IO, NULL, "the store cannot be read");
@@ -66,11 +67,13 @@ static void order_all(struct issue *op, unsigned kinds)
 static bool may_issue(struct client *c, const struct issuer *is, const char *name, unsigned kinds)
 {
         if (!is || is->ca_key == 0)
-                client_fail(c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
+                client_fail(
+                        c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
         else if (kinds == 0)
                 client_fail(c, ERR_INVALID, NULL, "kind is \"full\", \"delta\" or \"both\"");
         else if (!issuer_is_served(is) || !is->crl.configured)
-                client_fail(c, ERR_DENIED, "crl.key in its issuer.yaml names the CA key in the token", "no CRLs are made for %s", name);
+                client_fail(c, ERR_DENIED, "crl.key in its issuer.yaml names the CA key in the token",
+                        "no CRLs are made for %s", name);
         else if (!vault_is_up(c->engine))
                 client_fail(c, ERR_TOKEN, "`tocsin status` says since when and why", "the token is away");
         else
@@ -105,10 +108,11 @@ void command_crl_list(struct client *c, json_t *question, int fd)
 
         (void)fd;
         if (name && !only)
-                client_fail(c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
+                client_fail(
+                        c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
         else if (txn_begin_read(c->engine->env, &txn) != OK)
                 client_fail(c, ERR_IO, NULL, "the store cannot be read");
         else
-                client_finish(c,
-                        json_pack("{s:o}", "crls", json_crls(c->engine, txn, only, json_is_true(json_object_get(question, "all")))));
+                client_finish(c, json_pack("{s:o}", "crls",
+                                         json_crls(c->engine, txn, only, json_is_true(json_object_get(question, "all")))));
 }

@@ -14,21 +14,25 @@ static void finish(struct list *list)
         engine_population_changed(list->engine, list->issuer);
         if (n[IMPORT_REVOKED] > 0)
                 engine_truth_changed(list->engine, list->issuer);
-        log_info("imported issuer=%s rows=%u new=%u known=%u updated=%u revoked=%u conflict=%u kept=%u rejected=%u actor=\"%s\"",
-                list->issuer->conf->name, list->rows.n_rows, n[IMPORT_NEW], n[IMPORT_KNOWN], n[IMPORT_UPDATED], n[IMPORT_REVOKED],
-                n[IMPORT_CONFLICT], n[IMPORT_KEPT], list->n_rejects - n[IMPORT_CONFLICT], list->client->actor);
+        log_info("imported issuer=%s rows=%u new=%u known=%u updated=%u revoked=%u conflict=%u kept=%u rejected=%u "
+                 "actor=\"%s\"",
+                list->issuer->conf->name, list->rows.n_rows, n[IMPORT_NEW], n[IMPORT_KNOWN], n[IMPORT_UPDATED],
+                n[IMPORT_REVOKED], n[IMPORT_CONFLICT], n[IMPORT_KEPT], list->n_rejects - n[IMPORT_CONFLICT],
+                list->client->actor);
         client_finish(list->client,
                 json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "issuer", list->issuer->conf->name, "rows",
-                        (json_int_t)list->rows.n_rows, "new", (json_int_t)n[IMPORT_NEW], "known", (json_int_t)n[IMPORT_KNOWN], "updated",
-                        (json_int_t)n[IMPORT_UPDATED], "revoked", (json_int_t)n[IMPORT_REVOKED], "conflict", (json_int_t)n[IMPORT_CONFLICT],
-                        "kept", (json_int_t)n[IMPORT_KEPT], "rejected", (json_int_t)(list->n_rejects - n[IMPORT_CONFLICT]), "elapsed_ms",
-                        (json_int_t)(clock_mono_ms() - list->began_ms)));
+                        (json_int_t)list->rows.n_rows, "new", (json_int_t)n[IMPORT_NEW], "known",
+                        (json_int_t)n[IMPORT_KNOWN], "updated", (json_int_t)n[IMPORT_UPDATED], "revoked",
+                        (json_int_t)n[IMPORT_REVOKED], "conflict", (json_int_t)n[IMPORT_CONFLICT], "kept",
+                        (json_int_t)n[IMPORT_KEPT], "rejected", (json_int_t)(list->n_rejects - n[IMPORT_CONFLICT]),
+                        "elapsed_ms", (json_int_t)(clock_mono_ms() - list->began_ms)));
         list_free(list);
 }
 
 static void fail(struct list *list, enum err e)
 {
-        const char *hint = e == ERR_NOSPC ? "make room on the store's disk, then import again: what is in already is kept" : NULL;
+        const char *hint =
+                e == ERR_NOSPC ? "make room on the store's disk, then import again: what is in already is kept" : NULL;
 
         client_fail(list->client, e, hint, "the import stopped at row %u of %u: %s", list->rows.n_read, list->rows.n_rows,
                 list->why[0] ? list->why : err_text(e));
@@ -55,8 +59,8 @@ static enum err put_row(struct list *list, struct txn *txn, const struct rowfile
                         list->issuer->conf->crl_shards);
                 return OK;
         }
-        e = import_row(txn, list->issuer->ca_key, row, engine_clock_now_s(&list->engine->clock), bytes_str(list->client->actor),
-                issuer_reserve(list->issuer), &effect);
+        e = import_row(txn, list->issuer->ca_key, row, engine_clock_now_s(&list->engine->clock),
+                bytes_str(list->client->actor), issuer_reserve(list->issuer), &effect);
         if (e != OK)
                 return e;
         list->imported[effect]++;
@@ -72,8 +76,11 @@ static void put_event(struct list *list, struct txn *txn)
         snprintf(detail, sizeof(detail), "rows=%u new=%u updated=%u revoked=%u conflict=%u kept=%u", list->rows.n_rows,
                 list->imported[IMPORT_NEW], list->imported[IMPORT_UPDATED], list->imported[IMPORT_REVOKED],
                 list->imported[IMPORT_CONFLICT], list->imported[IMPORT_KEPT]);
-        event_put(txn, &(struct event){.time_s = engine_clock_now_s(&list->engine->clock), .kind = EVENT_IMPORT,
-                               .ca_key = list->issuer->ca_key, .actor = bytes_str(list->client->actor), .detail = bytes_str(detail)});
+        event_put(txn, &(struct event){.time_s = engine_clock_now_s(&list->engine->clock),
+                               .kind = EVENT_IMPORT,
+                               .ca_key = list->issuer->ca_key,
+                               .actor = bytes_str(list->client->actor),
+                               .detail = bytes_str(detail)});
 }
 
 static enum err import_work(struct task *task, struct txn *txn)

@@ -19,11 +19,12 @@ static json_t *batch_json(struct engine *e, const struct batch *b)
 {
         const struct issuer *is = issuers_by_ca_key(e->issuers, b->ca_key);
 
-        return json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "id", (int)b->id, "state", state_text(b->state), "issuer",
-                is ? is->conf->name : "", "items", (json_int_t)b->n_items, "deferred", (json_int_t)b->n_deferred, "signed",
-                (json_int_t)b->n_signed, "created_at", json_time(b->created_at), "activated_at", json_time(b->activated_at), "digest",
-                json_hex(b->digest, sizeof(b->digest)), "actor", json_text(b->actor.data, b->actor.len), "incident",
-                json_text(b->incident.data, b->incident.len), "reason", json_null());
+        return json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "id", (int)b->id, "state",
+                state_text(b->state), "issuer", is ? is->conf->name : "", "items", (json_int_t)b->n_items, "deferred",
+                (json_int_t)b->n_deferred, "signed", (json_int_t)b->n_signed, "created_at", json_time(b->created_at),
+                "activated_at", json_time(b->activated_at), "digest", json_hex(b->digest, sizeof(b->digest)), "actor",
+                json_text(b->actor.data, b->actor.len), "incident", json_text(b->incident.data, b->incident.len), "reason",
+                json_null());
 }
 
 json_t *json_batches(struct engine *e, struct txn *txn, unsigned max)
@@ -59,11 +60,12 @@ static json_t *number_text(uint64_t n)
 
 static json_t *crl_json(const struct issuer *is, uint16_t shard, const struct crl_row *r)
 {
-        return json_pack("{s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:s,s:i}", "issuer", is->conf->name, "shard", (int)shard, "kind",
-                r->is_delta ? "delta" : "full", "number", number_text(r->number), "base", r->is_delta ? number_text(r->base) : json_null(),
-                "this_update", json_time(r->this_update), "next_update", json_time(r->next_update), "entries", (json_int_t)r->n_entries,
-                "size", (json_int_t)r->size, "sha256", json_hex(r->digest, sizeof(r->digest)), "file",
-                json_text(r->file.data, r->file.len), "state", crl_state_text(r->state), "signer", (int)r->signer);
+        return json_pack("{s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:s,s:i}", "issuer", is->conf->name, "shard",
+                (int)shard, "kind", r->is_delta ? "delta" : "full", "number", number_text(r->number), "base",
+                r->is_delta ? number_text(r->base) : json_null(), "this_update", json_time(r->this_update), "next_update",
+                json_time(r->next_update), "entries", (json_int_t)r->n_entries, "size", (json_int_t)r->size, "sha256",
+                json_hex(r->digest, sizeof(r->digest)), "file", json_text(r->file.data, r->file.len), "state",
+                crl_state_text(r->state), "signer", (int)r->signer);
 }
 
 static void add_current(json_t *list, struct txn *txn, const struct issuer *is, uint16_t shard)

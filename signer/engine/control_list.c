@@ -19,7 +19,8 @@ struct list *list_new(struct client *c, json_t *question, int fd, enum rowfile_k
         struct list *list = NULL;
 
         if (!is)
-                client_fail(c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
+                client_fail(
+                        c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
         else if (is->ca_key == 0)
                 client_fail(c, ERR_DENIED, "`tocsin check` says more", "%s is not served: %s", name, is->refused);
         else
@@ -28,8 +29,13 @@ struct list *list_new(struct client *c, json_t *question, int fd, enum rowfile_k
                 close(fd);
                 return NULL;
         }
-        *list = (struct list){.engine = c->engine, .client = client_ref(c), .issuer = is, .kind = kind, .fd = fd,
-                .now_s = engine_clock_now_s(&c->engine->clock), .began_ms = clock_mono_ms()};
+        *list = (struct list){.engine = c->engine,
+                .client = client_ref(c),
+                .issuer = is,
+                .kind = kind,
+                .fd = fd,
+                .now_s = engine_clock_now_s(&c->engine->clock),
+                .began_ms = clock_mono_ms()};
         return list;
 }
 
@@ -81,7 +87,8 @@ enum err list_load(struct list *list)
         if (e != OK)
                 return e;
         /* The header stands right before the rows, in the map as in the copy. */
-        return hash_digest(HASH_SHA256, bytes_make(list->rows.rows.data - HEADER_LEN, list->rows.rows.len + HEADER_LEN), list->digest);
+        return hash_digest(
+                HASH_SHA256, bytes_make(list->rows.rows.data - HEADER_LEN, list->rows.rows.len + HEADER_LEN), list->digest);
 }
 
 void list_reject(struct list *list, const struct rowfile_row *row, const char *format, ...)
@@ -96,8 +103,8 @@ void list_reject(struct list *list, const struct rowfile_row *row, const char *f
         va_start(args, format);
         vsnprintf(why, sizeof(why), format, args);
         va_end(args);
-        json_array_append_new(list->rejects,
-                json_pack("{s:i,s:o,s:s}", "line", (int)row->line, "serial", json_serial(row->serial, row->serial_len), "why", why));
+        json_array_append_new(list->rejects, json_pack("{s:i,s:o,s:s}", "line", (int)row->line, "serial",
+                                                     json_serial(row->serial, row->serial_len), "why", why));
 }
 
 void list_send_rejects(struct list *list)
@@ -117,8 +124,8 @@ void list_send_rejects(struct list *list)
         list->rejects = NULL;
 }
 
-void list_submit(struct list *list, struct runner *runner, enum task_priority priority, enum err (*work)(struct task *, struct txn *),
-        void (*done)(struct task *))
+void list_submit(struct list *list, struct runner *runner, enum task_priority priority,
+        enum err (*work)(struct task *, struct txn *), void (*done)(struct task *))
 {
         list->task = (struct task){.priority = priority, .work = work, .done = done};
         runner_submit(runner, &list->task);

@@ -1,7 +1,9 @@
-/* control_list: what import and revoke share: taking over the client's rowfile, its digest, its slices, and the list of rejects.
+/* control_list: what import and revoke share: taking over the client's rowfile, its digest, its slices, and the list of
+ * rejects.
  *
- * A list is worked off in slices, each a task on the reader's or the writer's thread; in between, on the main thread, progress goes to
- * the client and a hang-up is noticed. The struct is touched by the thread that runs its task, and by the main thread otherwise.
+ * A list is worked off in slices, each a task on the reader's or the writer's thread; in between, on the main thread,
+ * progress goes to the client and a hang-up is noticed. The struct is touched by the thread that runs its task, and by the
+ * main thread otherwise.
  */
 #pragma once
 
@@ -28,10 +30,10 @@ struct list {
         uint8_t digest[32];
         json_t *rejects; /* of the present slice */
         uint32_t n_rejects;
-        int64_t now_s;   /* when it was asked */
+        int64_t now_s; /* when it was asked */
         int64_t began_ms;
-        bool ended;      /* the last row was worked off */
-        char why[256];   /* why the list as a whole is refused */
+        bool ended;    /* the last row was worked off */
+        char why[256]; /* why the list as a whole is refused */
 
         /* import */
         uint32_t imported[IMPORT_EFFECT_N];
@@ -54,11 +56,12 @@ struct list *list_new(struct client *client, json_t *question, int fd, enum rowf
 void list_free(struct list *list);
 /* Maps or copies the rows and takes their digest (a task's work, on the reader). */
 MUST_CHECK enum err list_load(struct list *list);
-void list_reject(struct list *list, const struct rowfile_row *row, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void list_reject(struct list *list, const struct rowfile_row *row, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 /* Main thread: sends what list_reject collected in this slice. */
 void list_send_rejects(struct list *list);
-void list_submit(struct list *list, struct runner *runner, enum task_priority priority, enum err (*work)(struct task *, struct txn *),
-        void (*done)(struct task *));
+void list_submit(struct list *list, struct runner *runner, enum task_priority priority,
+        enum err (*work)(struct task *, struct txn *), void (*done)(struct task *));
 static inline struct list *list_of(struct task *task)
 {
         return task_owner(task, struct list, task);

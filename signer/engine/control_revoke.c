@@ -1,5 +1,5 @@
-/* control_revoke: a list of serials becomes true: checked whole, staged in slices, flipped in one commit; or one serial, in one
- * transaction; or nothing at all.
+/* control_revoke: a list of serials becomes true: checked whole, staged in slices, flipped in one commit; or one serial, in
+ * one transaction; or nothing at all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +32,9 @@ static json_t *effects_json(const struct list *list)
 {
         const uint32_t *n = list->effects;
 
-        return json_pack("{s:I,s:I,s:I,s:I}", "new", (json_int_t)n[REVOCATION_NEW], "from_hold", (json_int_t)n[REVOCATION_FROM_HOLD],
-                "upgrade", (json_int_t)n[REVOCATION_UPGRADE], "nothing", (json_int_t)n[REVOCATION_NOTHING]);
+        return json_pack("{s:I,s:I,s:I,s:I}", "new", (json_int_t)n[REVOCATION_NEW], "from_hold",
+                (json_int_t)n[REVOCATION_FROM_HOLD], "upgrade", (json_int_t)n[REVOCATION_UPGRADE], "nothing",
+                (json_int_t)n[REVOCATION_NOTHING]);
 }
 
 static void finish(struct list *list)
@@ -42,11 +43,11 @@ static void finish(struct list *list)
 
         bytes_to_hex(bytes_make(list->digest, 32), digest);
         client_finish(list->client,
-                json_pack("{s:s,s:b,s:I,s:I,s:s,s:o,s:I,s:I,s:I,s:o,s:I}", "issuer", list->issuer->conf->name, "dry_run", list->dry_run,
-                        "batch", (json_int_t)list->batch, "rows", (json_int_t)list->rows.n_rows, "digest", digest, "effects",
-                        effects_json(list), "rejected", (json_int_t)list->n_rejects, "staged_ms", (json_int_t)list->staged_ms,
-                        "activated_ms", (json_int_t)list->activated_ms, "activated_at", json_time(list->activated_at_s), "commit",
-                        (json_int_t)list->commit));
+                json_pack("{s:s,s:b,s:I,s:I,s:s,s:o,s:I,s:I,s:I,s:o,s:I}", "issuer", list->issuer->conf->name, "dry_run",
+                        list->dry_run, "batch", (json_int_t)list->batch, "rows", (json_int_t)list->rows.n_rows, "digest",
+                        digest, "effects", effects_json(list), "rejected", (json_int_t)list->n_rejects, "staged_ms",
+                        (json_int_t)list->staged_ms, "activated_ms", (json_int_t)list->activated_ms, "activated_at",
+                        json_time(list->activated_at_s), "commit", (json_int_t)list->commit));
         list_free(list);
 }
 
@@ -75,8 +76,8 @@ static void became_true(struct list *list)
         list->window = NULL;
         list->activated_ms = clock_mono_ms() - list->began_ms - list->staged_ms;
         list->commit = env_newest_commit(list->engine->env);
-        log_info("revoked issuer=%s serials=%u batch=%u actor=\"%s\"", list->issuer->conf->name, list->rows.n_rows, list->batch,
-                list->client->actor);
+        log_info("revoked issuer=%s serials=%u batch=%u actor=\"%s\"", list->issuer->conf->name, list->rows.n_rows,
+                list->batch, list->client->actor);
         engine_truth_changed(list->engine, list->issuer);
 }
 
@@ -87,7 +88,8 @@ static enum err activate_work(struct task *task, struct txn *txn)
 
         /* The time is taken here, where nothing can commit in between: no window of an earlier commit is younger. */
         list->activated_at_s = engine_clock_now_s(&list->engine->clock);
-        e = batch_activate(txn, list->batch, list->activated_at_s, bytes_str(list->client->actor), issuer_reserve(list->issuer));
+        e = batch_activate(
+                txn, list->batch, list->activated_at_s, bytes_str(list->client->actor), issuer_reserve(list->issuer));
         if (e == OK)
                 list->window = live_window_put(txn, list->issuer, list->activated_at_s);
         return e;
@@ -254,7 +256,8 @@ static bool reason_fits(struct list *list, const struct rowfile_row *row, const 
 static bool times_fit(struct list *list, const struct rowfile_row *row, const struct revocation *r)
 {
         if (r->revoked_at > list->now_s || r->invalidity_date > list->now_s) {
-                list_reject(list, row, "the %s lies in the future", r->revoked_at > list->now_s ? "revocation time" : "invalidity date");
+                list_reject(list, row, "the %s lies in the future",
+                        r->revoked_at > list->now_s ? "revocation time" : "invalidity date");
                 return false;
         }
         return true;
@@ -344,8 +347,8 @@ static void check_done(struct task *task)
         } else if (!list->ended) {
                 list_submit(list, &list->engine->reader, TASK_STAGE, check_work, check_done);
         } else if (list->n_rejects > 0) {
-                client_fail(list->client, ERR_INVALID, "correct the list and try again", "%u of %u lines were rejected: nothing was applied",
-                        list->n_rejects, list->rows.n_rows);
+                client_fail(list->client, ERR_INVALID, "correct the list and try again",
+                        "%u of %u lines were rejected: nothing was applied", list->n_rejects, list->rows.n_rows);
                 list_free(list);
         } else if (list->dry_run || list->rows.n_rows == 0) {
                 finish(list);
@@ -365,8 +368,8 @@ static bool digest_fits(const struct list *list, const char *wanted)
         uint8_t digest[32];
         size_t len;
 
-        return wanted[0] == '\0' || (bytes_from_hex(bytes_str(wanted), digest, sizeof(digest), &len) == OK && len == sizeof(digest) &&
-                                            memcmp(digest, list->digest, sizeof(digest)) == 0);
+        return wanted[0] == '\0' || (bytes_from_hex(bytes_str(wanted), digest, sizeof(digest), &len) == OK &&
+                                            len == sizeof(digest) && memcmp(digest, list->digest, sizeof(digest)) == 0);
 }
 
 static void load_done(struct task *task)
@@ -377,7 +380,8 @@ static void load_done(struct task *task)
                 snprintf(list->why, sizeof(list->why), "it is not a list of serials to revoke (%s)", err_text(task->result));
                 fail(list, task->result, "the list was refused");
         } else if (!digest_fits(list, list->wanted_digest)) {
-                client_fail(list->client, ERR_STALE, "look at the list again", "the list is not the one that was approved: its digest differs");
+                client_fail(list->client, ERR_STALE, "look at the list again",
+                        "the list is not the one that was approved: its digest differs");
                 list_free(list);
         } else {
                 list_submit(list, &list->engine->reader, TASK_STAGE, check_work, check_done);

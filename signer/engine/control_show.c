@@ -32,8 +32,9 @@ static json_t *signature_json(struct show *s, struct txn *txn, const struct issu
 
         if (!w)
                 return json_null();
-        return json_pack("{s:i,s:o,s:o,s:o,s:i,s:b}", "window", (int)w->id, "this_update", json_time(w->this_update_s), "next_update",
-                json_time(w->next_update_s), "produced_at", json_time(w->produced_at_s), "signer", (int)w->signer, "usable",
+        return json_pack("{s:i,s:o,s:o,s:o,s:i,s:b}", "window", (int)w->id, "this_update", json_time(w->this_update_s),
+                "next_update", json_time(w->next_update_s), "produced_at", json_time(w->produced_at_s), "signer",
+                (int)w->signer, "usable",
                 status_is_usable(status, w, is->ca_key, s->epoch, engine_clock_now_s(&s->client->engine->clock)));
 }
 
@@ -46,9 +47,9 @@ static json_t *certinfo_json(struct txn *txn, uint32_t ca_key, struct bytes seri
         if (txn_get(txn, TABLE_CERTINFO, key_bytes(&key), &row) != OK || certinfo_read(row, &info) != OK)
                 return json_object();
         return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "cert_sha256", json_hex(info.cert_sha256.data, info.cert_sha256.len),
-                "precert_sha256", json_hex(info.precert_sha256.data, info.precert_sha256.len), "not_before", json_time(info.not_before),
-                "subject", json_name(info.subject), "subscriber", json_text(info.subscriber.data, info.subscriber.len), "cdp",
-                json_text(info.cdp.data, info.cdp.len));
+                "precert_sha256", json_hex(info.precert_sha256.data, info.precert_sha256.len), "not_before",
+                json_time(info.not_before), "subject", json_name(info.subject), "subscriber",
+                json_text(info.subscriber.data, info.subscriber.len), "cdp", json_text(info.cdp.data, info.cdp.len));
 }
 
 /* A row that a batch has staged and that does not count yet. */
@@ -57,8 +58,8 @@ static json_t *staged_json(struct txn *txn, uint32_t ca_key, struct bytes serial
         struct exception row;
         struct batch_brief batch;
 
-        if (exception_get(txn, ca_key, serial, &row) != OK || row.batch == 0 || batch_get_brief(txn, row.batch, &batch) != OK ||
-                batch.state != BATCH_STAGED)
+        if (exception_get(txn, ca_key, serial, &row) != OK || row.batch == 0 ||
+                batch_get_brief(txn, row.batch, &batch) != OK || batch.state != BATCH_STAGED)
                 return json_null();
         return json_pack("{s:i}", "batch", (int)row.batch);
 }
@@ -80,9 +81,10 @@ static json_t *events_json(struct txn *txn, const struct status *status, uint32_
                 if (at % 256 == 0 && clock_mono_us() > until_us)
                         break;
                 if (event_get(txn, at, &event) == OK && is_about(&event, status, ca_key, serial))
-                        json_array_append_new(list,
-                                json_pack("{s:I,s:o,s:s,s:o}", "sequence", (json_int_t)event.sequence, "time", json_time(event.time_s),
-                                        "kind", event_kind_text(event.kind), "actor", json_text(event.actor.data, event.actor.len)));
+                        json_array_append_new(
+                                list, json_pack("{s:I,s:o,s:s,s:o}", "sequence", (json_int_t)event.sequence, "time",
+                                              json_time(event.time_s), "kind", event_kind_text(event.kind), "actor",
+                                              json_text(event.actor.data, event.actor.len)));
         }
         return list;
 }
@@ -100,11 +102,11 @@ static json_t *certificate_json(struct show *s, struct txn *txn, const struct is
 
         return json_pack("{s:s,s:o,s:s,s:s?,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:o,s:o,s:o}", "issuer", is->conf->name, "serial",
                 json_serial(serial.data, serial.len), "status", status_text(status), "reason", reason, "revoked_at",
-                json_time(is_revoked ? status->ocsp.revoked_at_s : 0), "invalidity_date", json_time(status->invalidity_date_s),
-                "not_after", json_time(status->not_after), "generation", (int)status->generation, "batch", (int)status->batch, "shard",
-                (int)status->shard, "signature", signature_json(s, txn, is, status), "certinfo",
-                certinfo_json(txn, is->ca_key, serial), "staged", staged_json(txn, is->ca_key, serial), "events",
-                events_json(txn, status, is->ca_key, serial));
+                json_time(is_revoked ? status->ocsp.revoked_at_s : 0), "invalidity_date",
+                json_time(status->invalidity_date_s), "not_after", json_time(status->not_after), "generation",
+                (int)status->generation, "batch", (int)status->batch, "shard", (int)status->shard, "signature",
+                signature_json(s, txn, is, status), "certinfo", certinfo_json(txn, is->ca_key, serial), "staged",
+                staged_json(txn, is->ca_key, serial), "events", events_json(txn, status, is->ca_key, serial));
 }
 
 static enum err show_work(struct task *task, struct txn *none)
@@ -151,7 +153,8 @@ static bool find_issuer(struct client *c, json_t *question, struct issuer **ret_
 
         *ret_issuer = name ? issuers_find(c->engine->issuers, name) : NULL;
         if (name && (!*ret_issuer || (*ret_issuer)->ca_key == 0)) {
-                client_fail(c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
+                client_fail(
+                        c, ERR_NOT_FOUND, "`tocsin issuer list` shows the issuers", "there is no issuer \"%.64s\"", name);
                 return false;
         }
         return true;
@@ -163,7 +166,8 @@ static bool find_serial(struct client *c, json_t *question, struct serial *ret_s
 
         if (serial_from_text(bytes_str(text), ret_serial) == OK)
                 return true;
-        client_fail(c, ERR_INVALID, "a serial is up to 20 octets in hex, as openssl prints it", "\"%.64s\" is not a serial", text);
+        client_fail(c, ERR_INVALID, "a serial is up to 20 octets in hex, as openssl prints it", "\"%.64s\" is not a serial",
+                text);
         return false;
 }
 
@@ -181,9 +185,14 @@ void command_show(struct client *c, json_t *question, int fd)
                 client_fail(c, ERR_NOMEM, NULL, "out of memory");
                 return;
         }
-        *s = (struct show){.task = {.priority = TASK_TRUTH, .work = show_work, .done = show_done}, .client = client_ref(c),
-                .serial = serial, .only = only, .set = c->engine->issuers, .epoch = c->engine->epoch,
-                .windows = window_cache_new(4), .certificates = json_array()};
+        *s = (struct show){.task = {.priority = TASK_TRUTH, .work = show_work, .done = show_done},
+                .client = client_ref(c),
+                .serial = serial,
+                .only = only,
+                .set = c->engine->issuers,
+                .epoch = c->engine->epoch,
+                .windows = window_cache_new(4),
+                .certificates = json_array()};
         runner_submit(&c->engine->reader, &s->task);
 }
 
@@ -217,7 +226,8 @@ static void release_done(struct task *task)
         if (task->result != OK) {
                 open_window_unref(r->window);
                 if (task->result == ERR_NOT_FOUND)
-                        client_fail(r->client, ERR_NOT_FOUND, "only a certificate on hold can be released", "it is not on hold");
+                        client_fail(
+                                r->client, ERR_NOT_FOUND, "only a certificate on hold can be released", "it is not on hold");
                 else
                         client_fail(r->client, task->result, NULL, "it was not released: %s", err_text(task->result));
         } else {
@@ -245,7 +255,9 @@ void command_release(struct client *c, json_t *question, int fd)
                 client_fail(c, ERR_NOMEM, NULL, "out of memory");
                 return;
         }
-        *r = (struct release){.task = {.priority = TASK_TRUTH, .work = release_work, .done = release_done}, .client = client_ref(c),
-                .issuer = is, .serial = serial};
+        *r = (struct release){.task = {.priority = TASK_TRUTH, .work = release_work, .done = release_done},
+                .client = client_ref(c),
+                .issuer = is,
+                .serial = serial};
         writer_submit(&c->engine->writer, &r->task);
 }

@@ -36,17 +36,18 @@ static json_t *store_json(struct engine *e, struct txn *txn)
         struct env_space space;
 
         env_get_space(e->env, &space);
-        return json_pack("{s:o,s:i,s:o,s:o,s:o,s:b,s:o}", "commit", number(env_newest_commit(e->env)), "epoch", (int)e->epoch, "used",
-                number(space.used), "file", number(space.file), "disk_free", number(space.disk_free), "reserve_ok", !e->space_short,
-                "event", number(event_last(txn)));
+        return json_pack("{s:o,s:i,s:o,s:o,s:o,s:b,s:o}", "commit", number(env_newest_commit(e->env)), "epoch",
+                (int)e->epoch, "used", number(space.used), "file", number(space.file), "disk_free", number(space.disk_free),
+                "reserve_ok", !e->space_short, "event", number(event_last(txn)));
 }
 
 static json_t *token_json(struct engine *e)
 {
         const struct vault_client *v = &e->vault;
 
-        return json_pack("{s:s,s:o,s:s,s:o,s:i}", "state", vault_is_up(e) ? "up" : "down", "since", json_time(v->since_s), "error",
-                v->error, "retry_at", json_time(v->state == VAULT_DOWN ? v->retry_at_s : 0), "sessions", (int)e->conf->token_sessions);
+        return json_pack("{s:s,s:o,s:s,s:o,s:i}", "state", vault_is_up(e) ? "up" : "down", "since", json_time(v->since_s),
+                "error", v->error, "retry_at", json_time(v->state == VAULT_DOWN ? v->retry_at_s : 0), "sessions",
+                (int)e->conf->token_sessions);
 }
 
 static json_t *lane_json(const struct lane_stats *s)
@@ -61,7 +62,7 @@ static uint64_t count_waiting(const struct questions *list)
         uint64_t n = 0;
 
         TAILQ_FOREACH(q, list, link)
-                n++;
+        n++;
         return n;
 }
 
@@ -75,8 +76,8 @@ static json_t *lanes_json(struct engine *e)
         b->stats.queued = b->wanted_n;
         for (const struct slice *slice = e->refresh.ready; slice; slice = slice->next)
                 b->stats.queued += slice->n - slice->at;
-        return json_pack("{s:o,s:o,s:o}", "truth", lane_json(&o->stats[MSG_LANE_TRUTH]), "extras", lane_json(&o->stats[MSG_LANE_EXTRAS]),
-                "bulk", lane_json(&b->stats));
+        return json_pack("{s:o,s:o,s:o}", "truth", lane_json(&o->stats[MSG_LANE_TRUTH]), "extras",
+                lane_json(&o->stats[MSG_LANE_EXTRAS]), "bulk", lane_json(&b->stats));
 }
 
 /* Until a pass has seen everything it is not known that nothing is due: then it is at least 1. */
@@ -89,15 +90,16 @@ static json_t *ocsp_json(struct engine *e, const struct issuer *is, struct count
 
         if (fresh > counts.records + counts.exceptions)
                 fresh = counts.records + counts.exceptions;
-        return json_pack("{s:o,s:o}", "signed", number(fresh), "due", number(due == 0 && !is_sure && counts.records > 0 ? 1 : due));
+        return json_pack(
+                "{s:o,s:o}", "signed", number(fresh), "due", number(due == 0 && !is_sure && counts.records > 0 ? 1 : due));
 }
 
 static json_t *issuer_status_json(struct engine *e, struct txn *txn, const struct issuer *is)
 {
         struct counts counts = counts_get(txn, is->ca_key);
-        json_t *object = json_pack("{s:s,s:i,s:o,s:o,s:b,s:b,s:o}", "name", is->conf->name, "ca_key", (int)is->ca_key, "records",
-                number(counts.records), "exceptions", number(counts.exceptions), "offline", is->conf->offline, "served",
-                issuer_is_served(is), "ocsp", ocsp_json(e, is, counts));
+        json_t *object = json_pack("{s:s,s:i,s:o,s:o,s:b,s:b,s:o}", "name", is->conf->name, "ca_key", (int)is->ca_key,
+                "records", number(counts.records), "exceptions", number(counts.exceptions), "offline", is->conf->offline,
+                "served", issuer_is_served(is), "ocsp", ocsp_json(e, is, counts));
 
         if (object && !issuer_is_served(is))
                 json_object_set_new(object, "refused", json_string(is->refused));
@@ -126,10 +128,9 @@ void command_status(struct client *c, json_t *question, int fd)
                 client_fail(c, err, NULL, "the store cannot be read");
                 return;
         }
-        client_finish(c,
-                json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "engine", engine_json(e), "store", store_json(e, txn), "token", token_json(e),
-                        "lanes", lanes_json(e), "issuers", issuers_json(e, txn), "batches", json_batches(e, txn, STATUS_BATCHES), "crls",
-                        json_crls(e, txn, NULL, false)));
+        client_finish(c, json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "engine", engine_json(e), "store", store_json(e, txn),
+                                 "token", token_json(e), "lanes", lanes_json(e), "issuers", issuers_json(e, txn), "batches",
+                                 json_batches(e, txn, STATUS_BATCHES), "crls", json_crls(e, txn, NULL, false)));
 }
 
 /* ---- issuer.list ---- */
@@ -138,19 +139,19 @@ static json_t *signer_json(const struct issuer *is)
 {
         if (!is->ocsp.configured)
                 return json_null();
-        return json_pack("{s:o,s:s,s:s}", "not_after", json_time(is->ocsp.not_after_s), "algorithm", sig_alg_name(is->ocsp.sig_alg), "by",
-                is->ocsp.certificate.len > 0 ? "delegate" : "ca");
+        return json_pack("{s:o,s:s,s:s}", "not_after", json_time(is->ocsp.not_after_s), "algorithm",
+                sig_alg_name(is->ocsp.sig_alg), "by", is->ocsp.certificate.len > 0 ? "delegate" : "ca");
 }
 
 static json_t *issuer_json(struct txn *txn, const struct issuer *is)
 {
         struct counts counts = counts_get(txn, is->ca_key);
-        json_t *object = json_pack("{s:s,s:i,s:o,s:o,s:i,s:o,s:s,s:o,s:s,s:o,s:o,s:b}", "name", is->conf->name, "ca_key", (int)is->ca_key,
-                "subject", json_name(is->ca.subject), "key_sha1", json_hex(is->hashes.key_hash[HASH_SHA1], 20), "certificates",
-                (int)is->n_certificates, "not_after", json_time(is->ca.not_after), "profile",
-                is->conf->profile == CONF_PROFILE_CABF_TLS ? "cabf-tls" : "private", "ocsp_signer", signer_json(is), "crl_url",
-                is->conf->crl_url, "records", number(counts.records), "exceptions", number(counts.exceptions), "served",
-                issuer_is_served(is));
+        json_t *object = json_pack("{s:s,s:i,s:o,s:o,s:i,s:o,s:s,s:o,s:s,s:o,s:o,s:b}", "name", is->conf->name, "ca_key",
+                (int)is->ca_key, "subject", json_name(is->ca.subject), "key_sha1",
+                json_hex(is->hashes.key_hash[HASH_SHA1], 20), "certificates", (int)is->n_certificates, "not_after",
+                json_time(is->ca.not_after), "profile", is->conf->profile == CONF_PROFILE_CABF_TLS ? "cabf-tls" : "private",
+                "ocsp_signer", signer_json(is), "crl_url", is->conf->crl_url, "records", number(counts.records),
+                "exceptions", number(counts.exceptions), "served", issuer_is_served(is));
 
         if (object && !issuer_is_served(is))
                 json_object_set_new(object, "refused", json_string(is->refused));
@@ -236,7 +237,8 @@ static void add_refused(struct check_op *op, const struct issuers *set)
 
         for (unsigned i = 0; i < set->n; i++)
                 if (!issuer_is_served(&set->items[i])) {
-                        snprintf(text, sizeof(text), "issuer %s is not served: %s", set->items[i].conf->name, set->items[i].refused);
+                        snprintf(text, sizeof(text), "issuer %s is not served: %s", set->items[i].conf->name,
+                                set->items[i].refused);
                         add_problem(op, text);
                 }
 }
@@ -250,8 +252,10 @@ void command_check(struct client *c, json_t *question, int fd)
                 client_fail(c, ERR_NOMEM, NULL, "out of memory");
                 return;
         }
-        *op = (struct check_op){.task = {.priority = TASK_HOUSEKEEPING, .work = check_work, .done = check_done}, .client = client_ref(c),
-                .problems = json_array(), .rows = json_object()};
+        *op = (struct check_op){.task = {.priority = TASK_HOUSEKEEPING, .work = check_work, .done = check_done},
+                .client = client_ref(c),
+                .problems = json_array(),
+                .rows = json_object()};
         add_refused(op, c->engine->issuers);
         runner_submit(&c->engine->reader, &op->task);
 }

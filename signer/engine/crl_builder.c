@@ -48,7 +48,8 @@ struct crl_work {
         enum err result;
 };
 
-static void submit(struct crl_work *w, struct runner *r, enum err (*work)(struct task *, struct txn *), void (*done)(struct task *))
+static void submit(
+        struct crl_work *w, struct runner *r, enum err (*work)(struct task *, struct txn *), void (*done)(struct task *))
 {
         w->task = (struct task){.priority = TASK_SIGNATURES, .work = work, .done = done};
         runner_submit(r, &w->task);
@@ -70,9 +71,10 @@ static void finish(struct crl_work *w)
                 if (w->parts[i].tbs_fd >= 0)
                         close(w->parts[i].tbs_fd);
         if (w->result != OK)
-                log_error("no CRL was issued issuer=%s shard=%u error=\"%s\" why=\"%s\"", order->issuer->conf->name, order->shard,
-                        err_text(w->result), w->why);
-        schedule_crl_done(e, order->issuer, order->shard, (w->parts[0].wanted ? CRL_FULL : 0u) | (w->parts[1].wanted ? CRL_DELTA : 0u),
+                log_error("no CRL was issued issuer=%s shard=%u error=\"%s\" why=\"%s\"", order->issuer->conf->name,
+                        order->shard, err_text(w->result), w->why);
+        schedule_crl_done(e, order->issuer, order->shard,
+                (w->parts[0].wanted ? CRL_FULL : 0u) | (w->parts[1].wanted ? CRL_DELTA : 0u),
                 engine_clock_now_ms(&e->clock) - w->now_ms, w->result == OK);
         e->crls.work = NULL;
         if (order->done)
@@ -117,10 +119,14 @@ static void put_crl_event(struct crl_work *w, struct txn *txn, const struct crl_
 {
         char detail[128];
 
-        snprintf(detail, sizeof(detail), "%s number=%llu entries=%u", row->is_delta ? "delta" : "full", (unsigned long long)row->number,
-                row->n_entries);
-        event_put(txn, &(struct event){.time_s = w->now_ms / 1000, .kind = EVENT_CRL, .ca_key = w->order->issuer->ca_key,
-                               .shard = w->order->shard, .actor = BYTES_LIT("engine"), .detail = bytes_str(detail)});
+        snprintf(detail, sizeof(detail), "%s number=%llu entries=%u", row->is_delta ? "delta" : "full",
+                (unsigned long long)row->number, row->n_entries);
+        event_put(txn, &(struct event){.time_s = w->now_ms / 1000,
+                               .kind = EVENT_CRL,
+                               .ca_key = w->order->issuer->ca_key,
+                               .shard = w->order->shard,
+                               .actor = BYTES_LIT("engine"),
+                               .detail = bytes_str(detail)});
 }
 
 static const char *idp_row(const struct crl_work *w, char name[48])
@@ -175,7 +181,8 @@ static void remove_old_files(struct crl_work *w, struct txn *txn)
         while (crl_before(txn, w->order->issuer->ca_key, w->order->shard, &position, &row) == OK) {
                 if (row.file.len == 0 || (int64_t)row.next_update + KEEP_AFTER_S > w->now_ms / 1000)
                         continue;
-                snprintf(path, sizeof(path), "%s/%.*s", w->engine->conf->crl_path, (int)row.file.len, (const char *)row.file.data);
+                snprintf(path, sizeof(path), "%s/%.*s", w->engine->conf->crl_path, (int)row.file.len,
+                        (const char *)row.file.data);
                 if (unlink(path) != 0 && errno == ENOENT)
                         return; /* the older ones went before */
         }
@@ -258,7 +265,8 @@ static void sign_next(struct crl_work *w)
         memcpy(q.signer, w->issuer->crl.spki_sha256, sizeof(q.signer));
         w->call.done = on_signed;
         /* It reads and parses the whole list first: a second more for each MB. */
-        err = vault_ask(e, VAULT_BULK, &w->call, &q, p->tbs_fd, e->conf->token_timeout_s * 1000 + (int64_t)(p->tbs_len / 1000));
+        err = vault_ask(
+                e, VAULT_BULK, &w->call, &q, p->tbs_fd, e->conf->token_timeout_s * 1000 + (int64_t)(p->tbs_len / 1000));
         if (err != OK) {
                 snprintf(w->why, sizeof(w->why), "the vault could not be asked");
                 fail(w, err);
@@ -378,10 +386,11 @@ static bool idp_is_same(struct crl_work *w, struct txn *txn)
 
         if (job_get(txn, idp_row(w, name), &before) != OK || bytes_equal(before, bytes_str(w->url)))
                 return true;
-        if (crl_current(txn, w->issuer->ca_key, w->order->shard, false, &row) != OK || (int64_t)row.next_update <= w->now_ms / 1000)
+        if (crl_current(txn, w->issuer->ca_key, w->order->shard, false, &row) != OK ||
+                (int64_t)row.next_update <= w->now_ms / 1000)
                 return true;
-        snprintf(w->why, sizeof(w->why), "crl.url changed from \"%.*s\" while a CRL with that name is still valid", (int)before.len,
-                (const char *)before.data);
+        snprintf(w->why, sizeof(w->why), "crl.url changed from \"%.*s\" while a CRL with that name is still valid",
+                (int)before.len, (const char *)before.data);
         return false;
 }
 
@@ -468,7 +477,8 @@ void crl_builder_pump(struct engine *e)
                 free(order);
 }
 
-enum err crl_order(struct engine *e, struct issuer *is, uint16_t shard, unsigned kinds, void (*done)(void *, enum err), void *arg)
+enum err crl_order(
+        struct engine *e, struct issuer *is, uint16_t shard, unsigned kinds, void (*done)(void *, enum err), void *arg)
 {
         struct crl_order *order = calloc(1, sizeof(*order));
 

@@ -1,6 +1,7 @@
-/* crl_builder: makes CRLs, one (issuer, shard) at a time: reserves the number (committed), writes the bytes to be signed to a file of its own from
- * one snapshot, has the vault sign them, puts the file together, checks its signature, renames it, and publishes it in the store. A number that
- * was reserved is never used for anything else. The long steps run on their own thread.
+/* crl_builder: makes CRLs, one (issuer, shard) at a time: reserves the number (committed), writes the bytes to be signed to
+ * a file of its own from one snapshot, has the vault sign them, puts the file together, checks its signature, renames it,
+ * and publishes it in the store. A number that was reserved is never used for anything else. The long steps run on their own
+ * thread.
  */
 #pragma once
 
@@ -15,7 +16,7 @@ enum crl_kinds { CRL_FULL = 1, CRL_DELTA = 2, CRL_BOTH = 3 };
 struct crl_order {
         struct issuer *issuer;
         uint16_t shard;
-        unsigned kinds; /* of enum crl_kinds */
+        unsigned kinds;                           /* of enum crl_kinds */
         void (*done)(void *arg, enum err result); /* or NULL: only the schedule is told */
         void *arg;
         struct crl_order *next;

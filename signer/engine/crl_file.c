@@ -75,7 +75,8 @@ enum err crl_file_write_tbs(const char *folder, const struct crl_params *params,
         uint64_t *ret_len, uint32_t *ret_n_entries)
 {
         _cleanup_(builder_done) struct builder b = {0};
-        _cleanup_close_ int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        _cleanup_close_
+        int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         size_t entries_len;
         uint32_t n;
         off_t end;
@@ -127,8 +128,8 @@ static enum err copy_tbs(int to, int from, uint64_t len)
 }
 
 /* What was written is read back: its signature must verify with the CA's key before anyone sees it. */
-static enum err verify(int fd, size_t size, size_t tbs_at, size_t tbs_len, enum sig_alg alg, struct bytes raw, struct bytes spki,
-        uint8_t *ret_sha256)
+static enum err verify(int fd, size_t size, size_t tbs_at, size_t tbs_len, enum sig_alg alg, struct bytes raw,
+        struct bytes spki, uint8_t *ret_sha256)
 {
         uint8_t digest[HASH_LEN_MAX];
         uint8_t *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
@@ -147,12 +148,14 @@ static enum err verify(int fd, size_t size, size_t tbs_at, size_t tbs_len, enum 
 
 static enum err sync_folder(const char *folder)
 {
-        _cleanup_close_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         return fd >= 0 && fsync(fd) == 0 ? OK : err_from_errno(errno);
 }
 
-static enum err write_whole(int fd, int tbs_fd, uint64_t tbs_len, enum sig_alg alg, struct bytes raw, size_t *ret_tbs_at, uint64_t *ret_size)
+static enum err write_whole(
+        int fd, int tbs_fd, uint64_t tbs_len, enum sig_alg alg, struct bytes raw, size_t *ret_tbs_at, uint64_t *ret_size)
 {
         _cleanup_(builder_done) struct builder b = {0};
         size_t head;
@@ -171,11 +174,12 @@ static enum err write_whole(int fd, int tbs_fd, uint64_t tbs_len, enum sig_alg a
         return flush(fd, &b, 0);
 }
 
-enum err crl_file_publish(const char *folder, const char *name, int tbs_fd, uint64_t tbs_len, enum sig_alg alg, struct bytes raw,
-        struct bytes spki, uint64_t *ret_size, uint8_t ret_sha256[32])
+enum err crl_file_publish(const char *folder, const char *name, int tbs_fd, uint64_t tbs_len, enum sig_alg alg,
+        struct bytes raw, struct bytes spki, uint64_t *ret_size, uint8_t ret_sha256[32])
 {
         char temporary[4096], path[4096];
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_
+        int fd = -1;
         uint8_t digest[32];
         uint64_t size;
         size_t tbs_at;

@@ -34,7 +34,8 @@ static uint64_t covered_event(struct txn *txn, uint32_t ca_key, uint16_t shard)
 
 static bool changes_status(uint8_t kind)
 {
-        return kind == EVENT_REVOKED || kind == EVENT_HELD || kind == EVENT_RELEASED || kind == EVENT_UPGRADED || kind == EVENT_BATCH_ACTIVE;
+        return kind == EVENT_REVOKED || kind == EVENT_HELD || kind == EVENT_RELEASED || kind == EVENT_UPGRADED ||
+               kind == EVENT_BATCH_ACTIVE;
 }
 
 /* Asked after each CRL and at the start: more events than this without a CRL mean that one is due anyway. */

@@ -9,7 +9,8 @@ int64_t crl_plan_next_delta(struct txn *txn, uint32_t ca_key, uint16_t shard, in
 /* Did a status change after the events that the newest CRL of either kind covers? */
 bool crl_plan_is_behind(struct txn *txn, uint32_t ca_key, uint16_t shard);
 
-/* The base of a delta issued now (RFC 5280 5.2.4, req 4.4): published whole, and the oldest that a client may still hold, that is the oldest full
- * CRL whose nextUpdate has not passed. A client may have fetched it just before it was replaced and keeps it until then; a delta serves every
- * full CRL whose number is at least its BaseCRLNumber. ERR_NOT_FOUND: there is none, so only a full CRL can be issued. */
+/* The base of a delta issued now (RFC 5280 5.2.4, req 4.4): published whole, and the oldest that a client may still hold,
+ * that is the oldest full CRL whose nextUpdate has not passed. A client may have fetched it just before it was replaced and
+ * keeps it until then; a delta serves every full CRL whose number is at least its BaseCRLNumber. ERR_NOT_FOUND: there is
+ * none, so only a full CRL can be issued. */
 MUST_CHECK enum err crl_plan_base(struct txn *txn, uint32_t ca_key, uint16_t shard, int64_t now_s, struct crl_row *ret_row);

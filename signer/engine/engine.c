@@ -63,17 +63,20 @@ void engine_sign_soon(struct engine *e, struct issuer *is, struct bytes serial)
 
 static enum err open_store(struct engine *e)
 {
-        struct env_config config = {.path = e->conf->store_path, .map_size = e->conf->store_map_size, .reserve = e->conf->store_reserve};
+        struct env_config config = {
+                .path = e->conf->store_path, .map_size = e->conf->store_map_size, .reserve = e->conf->store_reserve};
         unsigned version = 0;
         enum err err = env_open_writer(&config, &e->env, &version);
 
         if (err == ERR_BUSY)
                 log_error("another engine has the store: stop it first path=%s", e->conf->store_path);
         else if (err == ERR_VERSION)
-                log_error("the store has schema %u, this engine knows %u: use the version of Tocsin that wrote it, or a newer one path=%s",
+                log_error("the store has schema %u, this engine knows %u: use the version of Tocsin that wrote it, or a "
+                          "newer one path=%s",
                         version, SCHEMA_VERSION, e->conf->store_path);
         else if (err != OK)
-                log_error("the store cannot be opened: `tocsin init` makes a new one, `tocsin check` looks at an old one path=%s error=\"%s\"",
+                log_error("the store cannot be opened: `tocsin init` makes a new one, `tocsin check` looks at an old one "
+                          "path=%s error=\"%s\"",
                         e->conf->store_path, err_text(err));
         return err;
 }
@@ -95,7 +98,9 @@ static enum err read_meta(struct engine *e)
 
 static void put_engine_event(struct engine *e, struct txn *txn, const char *detail)
 {
-        event_put(txn, &(struct event){.time_s = engine_clock_now_s(&e->clock), .kind = EVENT_ENGINE, .actor = BYTES_LIT("engine"),
+        event_put(txn, &(struct event){.time_s = engine_clock_now_s(&e->clock),
+                               .kind = EVENT_ENGINE,
+                               .actor = BYTES_LIT("engine"),
                                .detail = bytes_str(detail)});
 }
 
@@ -202,8 +207,16 @@ enum err engine_open(struct engine *e, const struct conf *conf, int channel)
 enum err engine_start(struct engine *e)
 {
         static enum err (*const steps[])(struct engine *) = {
-                start_runners, writeback_start, bulk_start, refresh_start, crl_builder_recover, batch_drop_abandoned, schedule_start,
-                vault_client_start, workers_start, control_start,
+                start_runners,
+                writeback_start,
+                bulk_start,
+                refresh_start,
+                crl_builder_recover,
+                batch_drop_abandoned,
+                schedule_start,
+                vault_client_start,
+                workers_start,
+                control_start,
         };
         enum err err = OK;
 
@@ -309,8 +322,10 @@ static enum err begin_reload(struct engine *e, struct client *client, struct con
         }
         e->old_confs[e->n_old_confs++] = conf; /* freed at the end: work under way may point at any of them */
         engine_clock_accept(&e->clock);
-        *op = (struct reload_op){.task = {.priority = TASK_TRUTH, .work = reload_work, .done = reload_done}, .engine = e,
-                .set = op->set, .client = client ? client_ref(client) : NULL};
+        *op = (struct reload_op){.task = {.priority = TASK_TRUTH, .work = reload_work, .done = reload_done},
+                .engine = e,
+                .set = op->set,
+                .client = client ? client_ref(client) : NULL};
         writer_submit(&e->writer, &op->task);
         return OK;
 }

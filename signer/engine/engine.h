@@ -1,9 +1,8 @@
 /* engine: the one process that writes the store: every rule about order is enforced here.
  *
- *   main thread    libevent: the control socket, the workers' sockets, the vault, timers. Never blocks for longer than a few ms.
- *   writer         the only one that begins write transactions (writer.h)
- *   reader         walks the store for lists and refresh, in short read transactions
- *   crl            builds CRL files
+ *   main thread    libevent: the control socket, the workers' sockets, the vault, timers. Never blocks for longer than a few
+ * ms. writer         the only one that begins write transactions (writer.h) reader         walks the store for lists and
+ * refresh, in short read transactions crl            builds CRL files
  *
  * This struct belongs to the main thread. Others touch env, conf, clock and the tasks handed to them.
  */

@@ -15,7 +15,7 @@
 
 struct engine_clock {
         pthread_mutex_t lock;
-        int64_t mark_s;                        /* the high-water mark */
+        int64_t mark_s;                           /* the high-water mark */
         int64_t trusted_wall_ms, trusted_boot_ms; /* a pair that belonged together */
         bool frozen;
 };

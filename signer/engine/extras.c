@@ -1,5 +1,5 @@
-/* extras: answers that are made for one client: a nonce, another CertID hash, several CertIDs, a serial that was never issued
- * (extended revoked). Signed live under the issuer's live window, never stored.
+/* extras: answers that are made for one client: a nonce, another CertID hash, several CertIDs, a serial that was never
+ * issued (extended revoked). Signed live under the issuer's live window, never stored.
  */
 #include <stdlib.h>
 
@@ -52,7 +52,8 @@ void extras_free(struct extras *x)
 }
 
 /* RFC 6960 2.2, 4.4.8, req 2.5: never issued: revoked with certificateHold since 1970-01-01. */
-static const struct ocsp_status never_issued = {.cert_status = OCSP_REVOKED, .reason = REASON_CERTIFICATE_HOLD, .revoked_at_s = 0};
+static const struct ocsp_status never_issued = {
+        .cert_status = OCSP_REVOKED, .reason = REASON_CERTIFICATE_HOLD, .revoked_at_s = 0};
 
 static bool says_extended_revoked(const struct issuer *is)
 {
@@ -60,7 +61,8 @@ static bool says_extended_revoked(const struct issuer *is)
 }
 
 /* Fills the singles; *ret_changed_at_s is the latest change among them. */
-static enum err read_statuses(struct txn *txn, struct question *q, struct ocsp_single *singles, int64_t *ret_changed_at_s, bool *ret_extended)
+static enum err read_statuses(
+        struct txn *txn, struct question *q, struct ocsp_single *singles, int64_t *ret_changed_at_s, bool *ret_extended)
 {
         struct extras *x = q->extras;
         int64_t changed_at_s = 0;

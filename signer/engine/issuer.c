@@ -71,7 +71,8 @@ static void add_ca_certificate(struct issuer *is, const char *name)
         }
 }
 
-static void set_signer(struct issuer *is, struct issuer_signer *s, const struct certificate *c, const char *label, enum conf_hash hash)
+static void set_signer(
+        struct issuer *is, struct issuer_signer *s, const struct certificate *c, const char *label, enum conf_hash hash)
 {
         /* conf_hash lists the digests in the order of hash_alg. */
         if (sig_alg_find(c->key_kind, (enum hash_alg)hash, &s->sig_alg) != OK) {
@@ -97,11 +98,13 @@ static void load_ocsp_signer(struct issuer *is, int64_t now_s)
 
         if (conf->ocsp_key[0] == '\0' || conf->ocsp_certificate[0] == '\0') {
                 if (is->ca.has_key_usage && !is->ca.ku_digital_signature)
-                        refuse(is, "the CA certificate's keyUsage lacks digitalSignature, so the CA key may not sign OCSP answers");
+                        refuse(is, "the CA certificate's keyUsage lacks digitalSignature, so the CA key may not sign OCSP "
+                                   "answers");
                 else if (conf->crl_key[0] == '\0' && conf->ocsp_key[0] == '\0')
                         refuse(is, "neither ocsp.key nor crl.key names a key in the token");
                 else
-                        set_signer(is, &is->ocsp, &is->ca, conf->ocsp_key[0] ? conf->ocsp_key : conf->crl_key, conf->ocsp_hash);
+                        set_signer(
+                                is, &is->ocsp, &is->ca, conf->ocsp_key[0] ? conf->ocsp_key : conf->crl_key, conf->ocsp_hash);
                 return;
         }
         if (load_certificate(is, conf->ocsp_certificate, &is->delegate) != OK)
@@ -132,7 +135,8 @@ static void load(struct issuer *is, int64_t now_s)
 
 enum err issuers_load(const struct conf *conf, int64_t now_s, struct issuers **ret)
 {
-        _cleanup_free_ struct issuers *set = calloc(1, sizeof(*set));
+        _cleanup_free_
+        struct issuers *set = calloc(1, sizeof(*set));
 
         if (!set)
                 return ERR_NOMEM;
@@ -210,9 +214,9 @@ static enum err sync_issuer(struct txn *txn, struct issuer *is)
         return e;
 }
 
-/* A renewed certificate of the same key leaves the older row enabled: what it signed is as good as before. Only a key that is
- * gone from the configuration takes its answers with it. An issuer that is refused at the moment keeps its signers, or
- * an unreadable file would void millions of answers. */
+/* A renewed certificate of the same key leaves the older row enabled: what it signed is as good as before. Only a key that
+ * is gone from the configuration takes its answers with it. An issuer that is refused at the moment keeps its signers, or an
+ * unreadable file would void millions of answers. */
 static bool is_still_configured(struct issuers *set, const struct signer *row)
 {
         const struct issuer *is = issuers_by_ca_key(set, row->ca_key);
@@ -240,7 +244,10 @@ static enum err disable_others(struct txn *txn, struct issuers *set, int64_t now
                 e = signer_disable(txn, id, now_s);
                 if (e != OK)
                         return e;
-                event_put(txn, &(struct event){.time_s = now_s, .kind = EVENT_CA, .ca_key = ca_key, .actor = BYTES_LIT("engine"),
+                event_put(txn, &(struct event){.time_s = now_s,
+                                       .kind = EVENT_CA,
+                                       .ca_key = ca_key,
+                                       .actor = BYTES_LIT("engine"),
                                        .detail = BYTES_LIT("signer disabled: its key is no longer configured")});
                 log_warning("signer disabled: its key is no longer configured signer=%u ca_key=%u", id, ca_key);
         }

@@ -12,15 +12,15 @@
 
 struct issuer_signer {
         bool configured;
-        uint32_t id;               /* the store's */
-        const char *label;         /* of the key in the token */
+        uint32_t id;                     /* the store's */
+        const char *label;               /* of the key in the token */
         struct bytes spki, key, subject; /* of the certificate that it signs under */
-        struct bytes certificate;  /* the delegate's, to go into `certs`; empty: the CA key itself */
-        uint8_t spki_sha256[32];   /* how the vault knows it */
+        struct bytes certificate;        /* the delegate's, to go into `certs`; empty: the CA key itself */
+        uint8_t spki_sha256[32];         /* how the vault knows it */
         enum sig_alg sig_alg;
         size_t raw_len;
         int64_t not_after_s;
-        int64_t away_until_ms;     /* monotonic: the token said it has no such key; not asked again before */
+        int64_t away_until_ms; /* monotonic: the token said it has no such key; not asked again before */
 };
 
 struct open_window;

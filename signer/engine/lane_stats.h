@@ -6,8 +6,8 @@
 struct lane_stats {
         uint64_t queued, in_flight; /* now */
         uint64_t signed_total, refused;
-        uint64_t signed_before;     /* at the last tick */
-        double rate;                /* signatures a second, smoothed over a few seconds */
+        uint64_t signed_before; /* at the last tick */
+        double rate;            /* signatures a second, smoothed over a few seconds */
 };
 
 /* Once a second. */

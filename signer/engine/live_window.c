@@ -55,7 +55,8 @@ static void op_done(struct task *task)
                 live_window_adopt(op->issuer, op->window);
         } else {
                 open_window_unref(op->window);
-                log_warning("no window for on-demand answers issuer=%s error=\"%s\"", op->issuer->conf->name, err_text(task->result));
+                log_warning("no window for on-demand answers issuer=%s error=\"%s\"", op->issuer->conf->name,
+                        err_text(task->result));
         }
         ondemand_window_ready(op->engine, op->issuer, task->result == OK);
         engine_feed_vault(op->engine);
@@ -71,7 +72,8 @@ static void ask(struct engine *e, struct issuer *is)
         op = calloc(1, sizeof(*op));
         if (!op)
                 return;
-        *op = (struct window_op){.task = {.priority = TASK_TRUTH, .work = op_work, .done = op_done}, .engine = e, .issuer = is};
+        *op = (struct window_op){
+                .task = {.priority = TASK_TRUTH, .work = op_work, .done = op_done}, .engine = e, .issuer = is};
         is->window_asked = true;
         writer_submit(&e->writer, &op->task);
 }

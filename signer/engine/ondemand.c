@@ -189,7 +189,8 @@ void ondemand_ask(struct engine *e, struct worker *w, const struct msg_sign_ask 
         if (truth)
                 q = find_same(e, is->ca_key, serial, present_generation(e, is->ca_key, serial));
         if (!q && (e->ondemand.n_open >= e->conf->sign_in_flight ||
-                          (!truth && !rate_bucket_take(&e->ondemand.extras_budget, e->conf->sign_extras_rate, clock_mono_ms())))) {
+                          (!truth && !rate_bucket_take(
+                                             &e->ondemand.extras_budget, e->conf->sign_extras_rate, clock_mono_ms())))) {
                 refuse_ask(e, w, ask, MSG_TRY_LATER);
                 return;
         }
@@ -224,7 +225,8 @@ static bool is_current(struct engine *e, const struct question *q)
                 return false;
         if (q->extras)
                 return extras_is_current(txn, q);
-        return status_get(txn, q->issuer->ca_key, serial_bytes(&q->serial), &status) == OK && status.generation == q->generation;
+        return status_get(txn, q->issuer->ca_key, serial_bytes(&q->serial), &status) == OK &&
+               status.generation == q->generation;
 }
 
 static void finish_truth(struct engine *e, struct question *q, struct bytes raw)
@@ -403,7 +405,7 @@ static unsigned share(const struct engine *e)
                 const struct question *q;
 
                 TAILQ_FOREACH(q, &e->ondemand.waiting[lane], link)
-                        n++;
+                n++;
         }
         n = (n + sessions - 1) / sessions;
         return n < 1 ? 1 : n < URGENT_BATCH_MAX ? n : URGENT_BATCH_MAX;
@@ -475,8 +477,8 @@ void ondemand_window_ready(struct engine *e, struct issuer *is, bool is_there)
                 struct question *q;
 
                 TAILQ_FOREACH(q, &e->ondemand.waiting[lane], link)
-                        if (q->issuer == is)
-                                q->waits_for_window = false;
+                if (q->issuer == is)
+                        q->waits_for_window = false;
         }
         ondemand_pump(e);
 }

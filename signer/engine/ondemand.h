@@ -1,8 +1,8 @@
 /* ondemand: the two lanes of questions that responders wait for.
  *
- *  - truth: the pre-produced answer of one serial. The status is read in a transaction begun when the vault is asked, and once more when its
- *    signature is back: if the truth moved on in between, that signature is thrown away and the question asked again. So
- *    nothing signed for an older status is handed out after the commit of a newer one.
+ *  - truth: the pre-produced answer of one serial. The status is read in a transaction begun when the vault is asked, and
+ * once more when its signature is back: if the truth moved on in between, that signature is thrown away and the question
+ * asked again. So nothing signed for an older status is handed out after the commit of a newer one.
  *  - extras: nonces, other CertID hashes, several CertIDs: capped by a rate, after the truth, never written back.
  *
  * Identical questions of the truth lane (CA key, serial, generation) are asked once. Main thread.
@@ -41,7 +41,7 @@ struct question {
         uint64_t commit;
         struct ocsp_status status;
         struct open_window *window; /* a reference */
-        struct extras *extras; /* NULL: truth lane */
+        struct extras *extras;      /* NULL: truth lane */
 };
 TAILQ_HEAD(questions, question);
 

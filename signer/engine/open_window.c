@@ -84,8 +84,12 @@ enum err open_window_new(struct issuer *is, int64_t now_s, uint32_t epoch, struc
         w->n_refs = 1;
         w->issuer = is;
         /* thisUpdate, producedAt and the HTTP Last-Modified are the same second */
-        w->row = (struct window){.ca_key = is->ca_key, .signer = is->ocsp.id, .epoch = epoch, .this_update_s = now_s,
-                .next_update_s = next, .produced_at_s = now_s};
+        w->row = (struct window){.ca_key = is->ca_key,
+                .signer = is->ocsp.id,
+                .epoch = epoch,
+                .this_update_s = now_s,
+                .next_update_s = next,
+                .produced_at_s = now_s};
         set_range(w, from, to);
         e = make_template(w, is);
         if (e != OK) {

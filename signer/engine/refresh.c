@@ -100,7 +100,8 @@ static bool exception_wants(struct walk *w, struct bytes serial, struct bytes va
         struct status status;
 
         (void)value;
-        if (status_get(w->txn, w->issuer->ca_key, serial, &status) != OK || !status.in_exception || is_expired(w, status.not_after))
+        if (status_get(w->txn, w->issuer->ca_key, serial, &status) != OK || !status.in_exception ||
+                is_expired(w, status.not_after))
                 return false;
         if (!is_due(w, status.window)) {
                 w->r->tally.n_fresh++;

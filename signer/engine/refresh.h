@@ -1,8 +1,8 @@
-/* refresh: finds what is not signed, or was signed too long ago, slice by slice in key order, and gives each slice a window of its own. Walking
- * is done on the reader's thread; a slice that has its window is signed by the bulk lane.
+/* refresh: finds what is not signed, or was signed too long ago, slice by slice in key order, and gives each slice a window
+ * of its own. Walking is done on the reader's thread; a slice that has its window is signed by the bulk lane.
  *
- * A pass goes over the records and the exceptions of every issuer that is served. It notes the earliest time at which something becomes due, and no
- * pass begins before it, unless the population changed.
+ * A pass goes over the records and the exceptions of every issuer that is served. It notes the earliest time at which
+ * something becomes due, and no pass begins before it, unless the population changed.
  */
 #pragma once
 
@@ -17,8 +17,8 @@ struct slice {
         struct engine *engine;
         struct issuer *issuer;
         struct open_window *window; /* committed */
-        unsigned n, at;     /* serials, and those the bulk lane has taken */
-        unsigned in_flight; /* of these, at the vault */
+        unsigned n, at;             /* serials, and those the bulk lane has taken */
+        unsigned in_flight;         /* of these, at the vault */
         struct slice *next;
         struct serial serials[SLICE_ROWS];
 };

@@ -86,12 +86,13 @@ void schedule_truth_changed(struct engine *e, const struct issuer *is)
         int64_t due_s = engine_clock_now_s(&e->clock) + is->conf->crl_after_revocation_s;
 
         for (unsigned i = 0; i < s->n_crls; i++)
-                if (s->crls[i].issuer->ca_key == is->ca_key && (s->crls[i].changed_due_s == 0 || due_s < s->crls[i].changed_due_s))
+                if (s->crls[i].issuer->ca_key == is->ca_key &&
+                        (s->crls[i].changed_due_s == 0 || due_s < s->crls[i].changed_due_s))
                         s->crls[i].changed_due_s = due_s;
 }
 
-/* What a change of status calls for: the full CRL, and the delta where there are deltas. Where the full one takes long to make, it is not made for
- * each change: the delta goes ahead alone, and the full CRL follows at full_earliest_s. */
+/* What a change of status calls for: the full CRL, and the delta where there are deltas. Where the full one takes long to
+ * make, it is not made for each change: the delta goes ahead alone, and the full CRL follows at full_earliest_s. */
 static unsigned kinds_due(struct crl_due *due, int64_t now_s)
 {
         unsigned kinds = 0;
@@ -199,7 +200,8 @@ static void space_done(struct task *task)
         bool is_short = task->result == ERR_NOSPC;
 
         if (is_short && !e->space_short)
-                log_error("the disk is full: bulk signing and batches stop, single revocations go on; make room on the store's disk");
+                log_error("the disk is full: bulk signing and batches stop, single revocations go on; make room on the "
+                          "store's disk");
         if (!is_short && e->space_short)
                 log_info("the disk has room again: bulk signing goes on");
         e->space_short = is_short;
@@ -216,8 +218,8 @@ static void look_at_space(struct engine *e)
         op = calloc(1, sizeof(*op));
         if (!op)
                 return;
-        *op = (struct space_op){.task = {.priority = TASK_HOUSEKEEPING, .plain = true, .work = space_work, .done = space_done},
-                .engine = e};
+        *op = (struct space_op){
+                .task = {.priority = TASK_HOUSEKEEPING, .plain = true, .work = space_work, .done = space_done}, .engine = e};
         writer_submit(&e->writer, &op->task);
 }
 
@@ -226,7 +228,8 @@ static void look_at_clock(struct engine *e)
         if (!engine_clock_look(&e->clock))
                 return;
         if (engine_clock_is_frozen(&e->clock))
-                log_error("the wall clock jumped by more than %d s: refresh and CRL schedules stand still; set it right, or run "
+                log_error("the wall clock jumped by more than %d s: refresh and CRL schedules stand still; set it right, or "
+                          "run "
                           "`tocsin reload` if it is right now",
                         ENGINE_CLOCK_JUMP_S);
         else

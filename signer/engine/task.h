@@ -1,8 +1,8 @@
 /* task: work that leaves the main thread and comes back to it.
  *
  * A runner is one thread with a queue for each priority. A task is embedded in its owner; the owner leaves it alone from
- * runner_submit until `done` was called. `work` runs on the runner's thread; `done` runs on the main thread, from runner_reap,
- * so that everything an owner holds is touched by one thread at a time and needs no lock.
+ * runner_submit until `done` was called. `work` runs on the runner's thread; `done` runs on the main thread, from
+ * runner_reap, so that everything an owner holds is touched by one thread at a time and needs no lock.
  */
 #pragma once
 

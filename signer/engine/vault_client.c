@@ -83,8 +83,9 @@ static void go_down(struct engine *e, const char *why)
         v->retry_at_s = engine_clock_now_s(&e->clock) + (v->pause_ms + 999) / 1000;
         snprintf(v->error, sizeof(v->error), "%s", why);
         set_state(e, VAULT_DOWN);
-        log_warning("the token is away: revocations still commit, answers not signed yet get tryLater why=\"%s\" retry_in_ms=%u", why,
-                v->pause_ms);
+        log_warning(
+                "the token is away: revocations still commit, answers not signed yet get tryLater why=\"%s\" retry_in_ms=%u",
+                why, v->pause_ms);
         close_lane(v, VAULT_URGENT);
         close_lane(v, VAULT_BULK);
         return_calls(v);
@@ -322,7 +323,8 @@ static void append_call(struct vault_client *v, enum vault_lane lane, struct vau
         v->n_calls[lane]++;
 }
 
-enum err vault_ask(struct engine *e, enum vault_lane lane, struct vault_call *call, struct vault_question *q, int fd, int64_t timeout_ms)
+enum err vault_ask(struct engine *e, enum vault_lane lane, struct vault_call *call, struct vault_question *q, int fd,
+        int64_t timeout_ms)
 {
         static uint8_t memory[VAULT_PACKET_MAX];
         struct vault_client *v = &e->vault;

@@ -1,8 +1,9 @@
-/* vault_client: the engine's side of the vault: two sockets, what is under way on each, and getting a new vault when the old one
- * died, failed or hangs.
+/* vault_client: the engine's side of the vault: two sockets, what is under way on each, and getting a new vault when the old
+ * one died, failed or hangs.
  *
- * Down -> asked (the supervisor starts one) -> opening (until it says that the token opened) -> up. Away from up, a new one is asked for
- * with a growing pause. Sockets come new with each vault, so no late answer of an old one can arrive. Main thread.
+ * Down -> asked (the supervisor starts one) -> opening (until it says that the token opened) -> up. Away from up, a new one
+ * is asked for with a growing pause. Sockets come new with each vault, so no late answer of an old one can arrive. Main
+ * thread.
  */
 #pragma once
 
@@ -49,10 +50,10 @@ struct vault_client {
 MUST_CHECK enum err vault_client_start(struct engine *engine);
 void vault_client_stop(struct engine *engine);
 bool vault_is_up(const struct engine *engine);
-/* Sends `question` (its id is filled in). ERR_AGAIN: the socket is full, ask again after an answer; ERR_TOKEN: away. On failure `done` is
- * not called. `timeout_ms` 0: the configured token timeout. */
-MUST_CHECK enum err vault_ask(struct engine *engine, enum vault_lane lane, struct vault_call *call, struct vault_question *question, int fd,
-        int64_t timeout_ms);
+/* Sends `question` (its id is filled in). ERR_AGAIN: the socket is full, ask again after an answer; ERR_TOKEN: away. On
+ * failure `done` is not called. `timeout_ms` 0: the configured token timeout. */
+MUST_CHECK enum err vault_ask(struct engine *engine, enum vault_lane lane, struct vault_call *call,
+        struct vault_question *question, int fd, int64_t timeout_ms);
 
 /* The pause before the next try, after one of `pause_ms`: 0.5 s doubling to 30 s. */
 unsigned vault_next_pause(unsigned pause_ms);

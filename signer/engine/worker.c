@@ -135,7 +135,8 @@ static void take_ask(struct worker *w, const struct msg_sign_ask *ask)
 {
         w->n_open++;
         if (w->n_open > w->engine->conf->sign_per_worker)
-                worker_answer(w, &(struct msg_sign_answer){.id = ask->id, .outcome = MSG_TRY_LATER, .n_cert_ids = ask->n_cert_ids});
+                worker_answer(w,
+                        &(struct msg_sign_answer){.id = ask->id, .outcome = MSG_TRY_LATER, .n_cert_ids = ask->n_cert_ids});
         else
                 ondemand_ask(w->engine, w, ask);
 }

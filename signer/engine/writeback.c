@@ -103,8 +103,9 @@ static void chunk_done(struct task *task)
                 return;
         }
         if (task->result != OK)
-                log_warning("signatures were not written back: they are made again when they are asked for n=%u error=\"%s\"", c->n,
-                        err_text(task->result));
+                log_warning(
+                        "signatures were not written back: they are made again when they are asked for n=%u error=\"%s\"",
+                        c->n, err_text(task->result));
         if (task->result == ERR_NOSPC)
                 e->space_short = true;
         if (task->result == OK)
@@ -168,7 +169,8 @@ static bool fits(const struct writeback_chunk *c, size_t len)
         return c->n < WRITEBACK_ITEMS && c->n_octets + len <= WRITEBACK_OCTETS;
 }
 
-void writeback_add(struct engine *e, uint32_t ca_key, struct bytes serial, uint32_t generation, uint32_t window, struct bytes raw)
+void writeback_add(
+        struct engine *e, uint32_t ca_key, struct bytes serial, uint32_t generation, uint32_t window, struct bytes raw)
 {
         static const struct timeval soon = {.tv_usec = WRITEBACK_MS * 1000};
         struct writeback *wb = &e->writeback;
@@ -183,8 +185,12 @@ void writeback_add(struct engine *e, uint32_t ca_key, struct bytes serial, uint3
         }
         if (c->n == 0)
                 event_add(wb->timer, &soon);
-        c->items[c->n] = (struct writeback_item){.ca_key = ca_key, .window = window, .generation = generation,
-                .signature_at = (uint32_t)c->n_octets, .signature_len = (uint16_t)raw.len, .serial.len = (uint8_t)serial.len};
+        c->items[c->n] = (struct writeback_item){.ca_key = ca_key,
+                .window = window,
+                .generation = generation,
+                .signature_at = (uint32_t)c->n_octets,
+                .signature_len = (uint16_t)raw.len,
+                .serial.len = (uint8_t)serial.len};
         memcpy(c->items[c->n].serial.data, serial.data, serial.len);
         memcpy(c->octets + c->n_octets, raw.data, raw.len);
         c->n_octets += raw.len;

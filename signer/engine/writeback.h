@@ -1,6 +1,6 @@
-/* writeback: signatures on their way into the store, in group commits sorted by key. A chunk is handed to the writer when it is full or
- * WRITEBACK_MS old. Each signature is checked again there against its row's generation: a late one is dropped. Main thread, but for
- * the chunk that the writer holds.
+/* writeback: signatures on their way into the store, in group commits sorted by key. A chunk is handed to the writer when it
+ * is full or WRITEBACK_MS old. Each signature is checked again there against its row's generation: a late one is dropped.
+ * Main thread, but for the chunk that the writer holds.
  */
 #pragma once
 
@@ -47,4 +47,5 @@ void writeback_stop(struct engine *engine);
 /* Room for more without waiting for the writer? The bulk lane stops while there is none. */
 bool writeback_has_room(const struct engine *engine);
 /* A signature that finds no room is lost: the serial is signed again when it is asked for. */
-void writeback_add(struct engine *engine, uint32_t ca_key, struct bytes serial, uint32_t generation, uint32_t window, struct bytes raw_signature);
+void writeback_add(struct engine *engine, uint32_t ca_key, struct bytes serial, uint32_t generation, uint32_t window,
+        struct bytes raw_signature);

@@ -11,12 +11,14 @@
 #define WINDOWS_KEPT 4096
 #define ROWS_BETWEEN_LOOKS 32
 
-/* After a failed fsync the kernel may have thrown the dirty pages away: trying again would pretend that they were written. */
+/* After a failed fsync the kernel may have thrown the dirty pages away: trying again would pretend that they were written.
+ */
 static void stop_if_unsafe(enum err e)
 {
         if (e != ERR_IO && e != ERR_CORRUPT)
                 return;
-        log_error("the store cannot be written safely: the engine stops; look at the disk, then run `tocsin check` error=\"%s\"",
+        log_error("the store cannot be written safely: the engine stops; look at the disk, then run `tocsin check` "
+                  "error=\"%s\"",
                 err_text(e));
         _exit(2);
 }

@@ -138,18 +138,41 @@ void fixture_init(struct fixture *f)
         make_certificates(f);
         f->certificates[0] = f->paths[0];
         f->issuer = (struct conf_issuer){
-                .name = name, .folder = f->path, .certificates = {f->certificates, 1}, .ocsp_key = key_ocsp,
-                .ocsp_certificate = f->paths[1], .ocsp_hash = CONF_HASH_SHA256, .ocsp_cert_id = CONF_HASH_SHA1,
-                .ocsp_allow_sha1_cert_id = true, .ocsp_validity_s = 4 * CLOCK_DAY_S, .crl_key = key_ca, .crl_hash = CONF_HASH_SHA256,
-                .crl_validity_s = 7 * CLOCK_DAY_S, .crl_period_s = CLOCK_DAY_S, .crl_after_revocation_s = 60, .crl_url = empty,
+                .name = name,
+                .folder = f->path,
+                .certificates = {f->certificates, 1},
+                .ocsp_key = key_ocsp,
+                .ocsp_certificate = f->paths[1],
+                .ocsp_hash = CONF_HASH_SHA256,
+                .ocsp_cert_id = CONF_HASH_SHA1,
+                .ocsp_allow_sha1_cert_id = true,
+                .ocsp_validity_s = 4 * CLOCK_DAY_S,
+                .crl_key = key_ca,
+                .crl_hash = CONF_HASH_SHA256,
+                .crl_validity_s = 7 * CLOCK_DAY_S,
+                .crl_period_s = CLOCK_DAY_S,
+                .crl_after_revocation_s = 60,
+                .crl_url = empty,
                 .crl_delta_url = empty,
         };
         f->conf = (struct conf){
-                .file = empty, .store_path = path_of(f, 2, "store"), .store_map_size = UINT64_C(1) << 32, .store_reserve = 1 << 20,
-                .crl_path = path_of(f, 3, "crl"), .issuers_path = f->path, .run_path = f->path,
-                .control_socket = path_of(f, 4, "control.sock"), .control_group = empty, .sign_socket = path_of(f, 5, "sign.sock"),
-                .token_sessions = 1, .token_timeout_s = 10, .sign_in_flight = 64, .sign_extras_rate = 10, .sign_per_worker = 32,
-                .issuers = &f->issuer, .n_issuers = 1,
+                .file = empty,
+                .store_path = path_of(f, 2, "store"),
+                .store_map_size = UINT64_C(1) << 32,
+                .store_reserve = 1 << 20,
+                .crl_path = path_of(f, 3, "crl"),
+                .issuers_path = f->path,
+                .run_path = f->path,
+                .control_socket = path_of(f, 4, "control.sock"),
+                .control_group = empty,
+                .sign_socket = path_of(f, 5, "sign.sock"),
+                .token_sessions = 1,
+                .token_timeout_s = 10,
+                .sign_in_flight = 64,
+                .sign_extras_rate = 10,
+                .sign_per_worker = 32,
+                .issuers = &f->issuer,
+                .n_issuers = 1,
         };
         assert_int_equal(mkdir(f->conf.crl_path, 0755), 0);
 }
@@ -179,7 +202,9 @@ static void add_records(struct fixture *f, unsigned n)
                 enum import_effect effect;
 
                 memcpy(row.serial, serial.data, serial.len);
-                assert_int_equal(import_row(txn, f->engine.issuers->items[0].ca_key, &row, clock_now_s(), BYTES_LIT("test"), 64, &effect), OK);
+                assert_int_equal(import_row(txn, f->engine.issuers->items[0].ca_key, &row, clock_now_s(), BYTES_LIT("test"),
+                                         64, &effect),
+                        OK);
                 assert_int_equal(effect, IMPORT_NEW);
         }
         assert_int_equal(txn_commit(txn), OK);
@@ -314,7 +339,8 @@ static int make_list(unsigned from, unsigned to)
 
 void fixture_revoke(struct fixture *f, unsigned from, unsigned to)
 {
-        _cleanup_close_ int fd = make_list(from, to);
+        _cleanup_close_
+        int fd = make_list(from, to);
 
         assert_int_equal(msg_send(f->control, BYTES_LIT("{\"command\": \"revoke\", \"issuer\": \"test-ca\"}"), fd), OK);
 }

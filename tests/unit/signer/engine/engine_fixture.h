@@ -1,4 +1,5 @@
-/* engine_fixture: a store, or a whole engine with an issuer, its certificates and a fake vault, in a folder that goes away. */
+/* engine_fixture: a store, or a whole engine with an issuer, its certificates and a fake vault, in a folder that goes away.
+ */
 #pragma once
 
 #include "fake_vault.h"

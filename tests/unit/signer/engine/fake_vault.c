@@ -45,7 +45,8 @@ static void start_vault(struct fake_vault *v, struct ends *e)
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, urgent) != 0 ||
                 socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, bulk) != 0)
                 abort();
-        if (msg_send(v->channel, bytes_make(&u, 1), urgent[0]) != OK || msg_send(v->channel, bytes_make(&b, 1), bulk[0]) != OK)
+        if (msg_send(v->channel, bytes_make(&u, 1), urgent[0]) != OK ||
+                msg_send(v->channel, bytes_make(&b, 1), bulk[0]) != OK)
                 abort();
         close(urgent[0]);
         close(bulk[0]);
@@ -71,7 +72,8 @@ static size_t sign(EVP_PKEY *key, enum sig_alg alg, struct bytes tbs, uint8_t *r
         size_t len = sizeof(der), raw_len = 0;
 
         if (EVP_DigestSignInit(ctx, NULL, EVP_get_digestbyname(hash_alg_name(sig_alg_hash(alg))), NULL, key) != 1 ||
-                EVP_DigestSign(ctx, der, &len, tbs.data, tbs.len) != 1 || sig_from_der(alg, bytes_make(der, len), ret_raw, &raw_len) != OK)
+                EVP_DigestSign(ctx, der, &len, tbs.data, tbs.len) != 1 ||
+                sig_from_der(alg, bytes_make(der, len), ret_raw, &raw_len) != OK)
                 abort();
         EVP_MD_CTX_free(ctx);
         return raw_len;
@@ -84,7 +86,8 @@ static void sign_all(struct fake_vault *v, int fd, const struct vault_question *
         EVP_PKEY *key = find_key(v, q->signer);
 
         if (!key) {
-                answer(fd, &(struct vault_answer){.kind = q->kind, .id = q->id, .outcome = VAULT_NO_KEY, .text = BYTES_LIT("no key")});
+                answer(fd, &(struct vault_answer){
+                                   .kind = q->kind, .id = q->id, .outcome = VAULT_NO_KEY, .text = BYTES_LIT("no key")});
                 return;
         }
         for (unsigned i = 0; i < a.n; i++)

@@ -1,5 +1,6 @@
-/* fake_vault: a test double for the supervisor and the vault: a thread that answers on socket pairs and signs with OpenSSL keys in memory. A double,
- * because a token that hangs, fails or answers late at a chosen moment cannot be had of a real one.
+/* fake_vault: a test double for the supervisor and the vault: a thread that answers on socket pairs and signs with OpenSSL
+ * keys in memory. A double, because a token that hangs, fails or answers late at a chosen moment cannot be had of a real
+ * one.
  */
 #pragma once
 
@@ -17,10 +18,10 @@ struct fake_vault {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         bool stop;
-        bool hold;           /* takes questions, answers none */
-        bool die;            /* closes its sockets once */
-        unsigned n_vaults;   /* started so far */
-        unsigned n_urgent;   /* ResponseData asked on the urgent socket */
+        bool hold;         /* takes questions, answers none */
+        bool die;          /* closes its sockets once */
+        unsigned n_vaults; /* started so far */
+        unsigned n_urgent; /* ResponseData asked on the urgent socket */
         unsigned n_bulk;
         EVP_PKEY *keys[FAKE_KEYS];
         uint8_t spki_sha256[FAKE_KEYS][32];

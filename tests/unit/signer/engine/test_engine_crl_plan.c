@@ -15,9 +15,13 @@
 #define NOW INT64_C(1800000000)
 #define DAY 86400
 
-static void put(struct txn *txn, uint64_t number, bool is_delta, enum crl_state state, int64_t this_update, int64_t next_update)
+static void put(
+        struct txn *txn, uint64_t number, bool is_delta, enum crl_state state, int64_t this_update, int64_t next_update)
 {
-        struct crl_row row = {.number = number, .is_delta = is_delta, .state = (uint8_t)state, .this_update = (uint32_t)this_update,
+        struct crl_row row = {.number = number,
+                .is_delta = is_delta,
+                .state = (uint8_t)state,
+                .this_update = (uint32_t)this_update,
                 .next_update = (uint32_t)next_update};
 
         crl_put(txn, CA, 0, &row);

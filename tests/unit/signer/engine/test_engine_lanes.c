@@ -63,8 +63,9 @@ static bool is_idle(struct fixture *fx)
 {
         const struct engine *e = &fx->engine;
 
-        return is_all_signed(fx) && is_written_back(&e->writeback) && e->bulk.stats.in_flight == 0 && e->ondemand.n_open == 0 && e->refresh.n_slices == 0 &&
-               !e->refresh.pass_open && !e->crls.work && !e->crls.orders;
+        return is_all_signed(fx) && is_written_back(&e->writeback) && e->bulk.stats.in_flight == 0 &&
+               e->ondemand.n_open == 0 && e->refresh.n_slices == 0 && !e->refresh.pass_open && !e->crls.work &&
+               !e->crls.orders;
 }
 
 static unsigned wanted_urgent;
@@ -315,7 +316,8 @@ static void assert_stored_signature_fits(unsigned i)
         assert_int_equal(status_get(txn, f.engine.issuers->items[0].ca_key, serial_bytes(&serial), &status), OK);
         assert_int_not_equal(status.window, 0);
         assert_int_equal(window_get(txn, status.window, &w), OK);
-        assert_int_equal(ocsp_response_rebuild(&w.template, serial_bytes(&serial), &status.ocsp, status.signature, der, &len), OK);
+        assert_int_equal(
+                ocsp_response_rebuild(&w.template, serial_bytes(&serial), &status.ocsp, status.signature, der, &len), OK);
         assert_int_equal(fixture_read(&f, bytes_make(der, len)).cert_status, status.ocsp.cert_status);
 }
 
@@ -438,8 +440,9 @@ static void full_and_delta_issued_together_carry_one_number(void **state) /* RFC
         fixture_run_until(&f, has_full);
         assert_true(has_crl(&f, false, &first));
         revoke_list(1, 2);
-        assert_int_equal(
-                msg_send(f.control, BYTES_LIT("{\"command\": \"crl.issue\", \"issuer\": \"test-ca\", \"kind\": \"both\"}"), -1), OK);
+        assert_int_equal(msg_send(f.control,
+                                 BYTES_LIT("{\"command\": \"crl.issue\", \"issuer\": \"test-ca\", \"kind\": \"both\"}"), -1),
+                OK);
         assert_final_ok(true);
         assert_true(has_crl(&f, false, &full));
         assert_true(has_crl(&f, true, &delta));

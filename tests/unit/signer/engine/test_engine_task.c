@@ -62,8 +62,9 @@ static void reap_until(struct runner *r, const struct probe *p)
 static void a_revocation_goes_before_what_was_submitted_earlier(void **state)
 {
         struct runner r = {.name = "test"};
-        struct probe first = probe(TASK_HOUSEKEEPING, "f"), low = probe(TASK_HOUSEKEEPING, "h"), signatures = probe(TASK_SIGNATURES, "s"),
-                     stage = probe(TASK_STAGE, "g"), stage2 = probe(TASK_STAGE, "G"), truth = probe(TASK_TRUTH, "t");
+        struct probe first = probe(TASK_HOUSEKEEPING, "f"), low = probe(TASK_HOUSEKEEPING, "h"),
+                     signatures = probe(TASK_SIGNATURES, "s"), stage = probe(TASK_STAGE, "g"),
+                     stage2 = probe(TASK_STAGE, "G"), truth = probe(TASK_TRUTH, "t");
         sem_t begin, wait;
 
         (void)state;
