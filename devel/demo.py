@@ -186,13 +186,20 @@ def main():
     demo = Demo(os.path.abspath(options.dir) if options.dir else tempfile.mkdtemp(prefix="tocsin-demo-"))
     if os.path.exists(demo.path("ready")):
         sys.exit(f"{demo.dir} was set up before. Take another --dir, or go on there: ./dev up {demo.dir}")
-    demo.up()
-    step("2. What relying parties see now")
-    demo.ask_openssl("good")
-    demo.ask_gnutls("good")
-    demo.revoke()
-    demo.prove()
-    demo.crls()
+    finished = False
+    try:
+        demo.up()
+        step("2. What relying parties see now")
+        demo.ask_openssl("good")
+        demo.ask_gnutls("good")
+        demo.revoke()
+        demo.prove()
+        demo.crls()
+        finished = True
+    finally:
+        if not finished and os.path.exists(demo.path("env")):
+            print(f"\nSomething went wrong; what the daemons said is in {demo.dir}/*.log. Stopping them.", file=sys.stderr)
+            run(os.path.join(HERE, "down.sh"), demo.dir, check=False)
     demo.close(options.stop)
 
 
