@@ -95,6 +95,9 @@ struct conf {
         unsigned sign_per_worker;  /* credit: questions one worker may have open; default 128 */
 
         struct conf_list listen;  /* "127.0.0.1:8080", "[::]:80"; default [127.0.0.1:8080] */
+        struct conf_list tls_listen; /* addresses like these, with TLS; default none */
+        char *tls_certificate;    /* PEM chain; default tls.pem; looked for only where tls_listen is used */
+        char *tls_key;            /* PEM; default tls.key */
         unsigned workers;         /* 0 = one per core */
         char *ocsp_path;          /* default "/" */
         char *ari_path;           /* default "/renewal-info"; "" = no ACME renewal information */

@@ -45,14 +45,28 @@ static bool is_listen_address(const char *text)
         return inet_pton(is_ipv6 ? AF_INET6 : AF_INET, host, address) == 1;
 }
 
+static const char *check_addresses(const struct conf_list *list)
+{
+        for (unsigned i = 0; i < list->n; i++)
+                if (!is_listen_address(list->items[i]))
+                        return "an address is written 127.0.0.1:8080 or [::1]:8080, with a port in 1..65535";
+        return NULL;
+}
+
 static const char *check_listen(const void *object)
+{
+        return check_addresses(&((const struct conf *)object)->listen);
+}
+
+static const char *check_tls_listen(const void *object)
 {
         const struct conf *c = object;
 
-        for (unsigned i = 0; i < c->listen.n; i++)
-                if (!is_listen_address(c->listen.items[i]))
-                        return "an address is written 127.0.0.1:8080 or [::1]:8080, with a port in 1..65535";
-        return NULL;
+        for (unsigned i = 0; i < c->tls_listen.n; i++)
+                for (unsigned k = 0; k < c->listen.n; k++)
+                        if (strcmp(c->tls_listen.items[i], c->listen.items[k]) == 0)
+                                return "an address is served with TLS or without it; take it out of responder.listen";
+        return check_addresses(&c->tls_listen);
 }
 
 static const char *check_ocsp_path(const void *object)
@@ -91,6 +105,7 @@ static const char *check_sign_socket(const void *object)
 
 const struct conf_check conf_main_checks[] = {
         {"responder.listen", check_listen},
+        {"responder.tls_listen", check_tls_listen},
         {"responder.ocsp_path", check_ocsp_path},
         {"responder.ari_path", check_ari_path},
         {"control.socket", check_control_socket},

@@ -208,7 +208,7 @@ static enum err read_list(struct reader *r, const struct conf_option *o)
                         return e;
                 n++;
         }
-        if (e == OK && n == 0)
+        if (e == OK && n == 0 && *o->def != '\0')
                 return complain_value(r, ERR_RANGE, o, line, "an empty list");
         return e;
 }

@@ -96,6 +96,12 @@ static const struct conf_option main_options[] = {
 
         {"responder.listen", CONF_STRINGS, AT(listen), .def = "127.0.0.1:8080",
          .help = "Addresses to serve: IPv4:PORT or [IPv6]:PORT."},
+        {"responder.tls_listen", CONF_STRINGS, AT(tls_listen), .def = "",
+         .help = "Addresses to serve with TLS, HTTP/2 or HTTP/1.1 as the client prefers: IPv4:PORT or [IPv6]:PORT."},
+        {"responder.tls_certificate", CONF_PATH, AT(tls_certificate), .def = "tls.pem", .min = 1,
+         .help = "Certificate for tls_listen and its chain, PEM. Read anew on SIGHUP."},
+        {"responder.tls_key", CONF_PATH, AT(tls_key), .def = "tls.key", .min = 1,
+         .help = "Its private key, PEM without a passphrase. The workers need not be able to read the file."},
         {"responder.workers", CONF_UNSIGNED, AT(workers), .def = "0", .min = 0, .max = 256, .unit = "processes",
          .help = "Worker processes. 0: one for each core."},
         {"responder.ocsp_path", CONF_STRING, AT(ocsp_path), .def = "/", .min = 1,

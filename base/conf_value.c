@@ -308,14 +308,12 @@ static void put_range_path(struct builder *b, const struct conf_option *o)
 
 static void put_range_strings(struct builder *b, const struct conf_option *o)
 {
-        (void)o;
-        builder_put_str(b, "a list of texts, at least one");
+        builder_printf(b, "a list of texts%s", *o->def ? ", at least one" : "");
 }
 
 static void put_range_paths(struct builder *b, const struct conf_option *o)
 {
-        (void)o;
-        builder_put_str(b, "a list of paths, at least one");
+        builder_printf(b, "a list of paths%s", *o->def ? ", at least one" : "");
 }
 
 static const struct value_type types[] = {
@@ -399,6 +397,8 @@ void conf_value_put_yaml(struct builder *b, const struct conf_option *o, const c
                 put_scalar(b, types[o->type].is_text, bytes_str(text));
                 return;
         }
+        if (*text == '\0')
+                builder_put_str(b, separator);
         for (; *text; separator = ", ") {
                 size_t len = strcspn(text, ",");
 

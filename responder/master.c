@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "responder/listener.h"
+#include "responder/tls.h"
 #include "responder/worker.h"
 
 #define MAX_WORKERS 256
@@ -44,6 +45,7 @@ struct master {
         struct slot slots[MAX_WORKERS];
         unsigned n_workers;
         unsigned n_draining; /* workers of an earlier configuration */
+        struct tls_context *tls; /* NULL: no address is served with TLS */
         bool is_stopping;
 };
 
@@ -58,12 +60,17 @@ static unsigned count_workers(const struct conf *conf)
 
 /* ---- listeners ---- */
 
-static bool is_configured(const struct conf *conf, const char *address)
+static bool is_in(const struct conf_list *list, const char *address)
 {
-        for (unsigned i = 0; i < conf->listen.n; i++)
-                if (strcmp(conf->listen.items[i], address) == 0)
+        for (unsigned i = 0; i < list->n; i++)
+                if (strcmp(list->items[i], address) == 0)
                         return true;
         return false;
+}
+
+static bool is_configured(const struct conf *conf, const char *address)
+{
+        return is_in(&conf->listen, address) || is_in(&conf->tls_listen, address);
 }
 
 static unsigned count_rows(const struct master *m, const char *address)
@@ -92,25 +99,48 @@ static enum err add_listener(struct master *m, const char *address, unsigned row
         return OK;
 }
 
-/* Every address gets a socket for each worker; those that are there stay. */
-static enum err open_listeners(struct master *m, const struct conf *conf, unsigned n_workers)
+static enum err open_rows(struct master *m, const char *address, unsigned n_workers)
 {
-        for (unsigned i = 0; i < conf->listen.n; i++) {
-                const char *address = conf->listen.items[i];
-                unsigned n = count_rows(m, address);
+        unsigned n = count_rows(m, address);
 
-                if (n == 0)
-                        log_info("listening address=%s", address);
-                for (; n < n_workers; n++) {
-                        enum err e = add_listener(m, address, n);
+        if (n == 0)
+                log_info("listening address=%s", address);
+        for (; n < n_workers; n++) {
+                enum err e = add_listener(m, address, n);
 
-                        if (e != OK) {
-                                log_error("cannot listen address=%s why=\"%s\"", address, err_text(e));
-                                return e;
-                        }
+                if (e != OK) {
+                        log_error("cannot listen address=%s why=\"%s\"", address, err_text(e));
+                        return e;
                 }
         }
         return OK;
+}
+
+/* Every address gets a socket for each worker; those that are there stay. */
+static enum err open_listeners(struct master *m, const struct conf *conf, unsigned n_workers)
+{
+        enum err e = OK;
+
+        for (unsigned i = 0; e == OK && i < conf->listen.n; i++)
+                e = open_rows(m, conf->listen.items[i], n_workers);
+        for (unsigned i = 0; e == OK && i < conf->tls_listen.n; i++)
+                e = open_rows(m, conf->tls_listen.items[i], n_workers);
+        return e;
+}
+
+/* Read by the master, before and apart from the workers, who may not be able to. */
+static enum err load_tls(const struct conf *conf, struct tls_context **ret_tls)
+{
+        char problem[256] = "";
+        enum err e;
+
+        *ret_tls = NULL;
+        if (conf->tls_listen.n == 0)
+                return OK;
+        e = tls_context_new(conf->tls_certificate, conf->tls_key, ret_tls, problem);
+        if (e != OK)
+                log_error("TLS cannot be served certificate=%s key=%s why=\"%s\"", conf->tls_certificate, conf->tls_key, problem);
+        return e;
 }
 
 static void close_unconfigured(struct master *m, const struct conf *conf)
@@ -135,8 +165,8 @@ static void close_unconfigured(struct master *m, const struct conf *conf)
 /* In the child: keeps the worker's listeners, closes the others', and never returns. */
 static void be_worker(struct master *m, unsigned index)
 {
-        int fds[MAX_LISTENERS];
-        struct worker_config config = {.conf = m->conf, .index = index, .listeners = fds};
+        struct worker_listener mine[MAX_LISTENERS];
+        struct worker_config config = {.conf = m->conf, .index = index, .listeners = mine, .tls = m->tls};
         char name[32];
         sigset_t none;
 
@@ -144,10 +174,12 @@ static void be_worker(struct master *m, unsigned index)
         log_init(name, m->conf->log_level);
         log_open(m->conf->log_target);
         for (unsigned i = 0; i < m->n_listeners; i++) {
-                if (m->listeners[i].row % m->n_workers == index)
-                        fds[config.n_listeners++] = m->listeners[i].fd;
+                const struct listener *l = &m->listeners[i];
+
+                if (l->row % m->n_workers == index)
+                        mine[config.n_listeners++] = (struct worker_listener){l->fd, is_in(&m->conf->tls_listen, l->address)};
                 else
-                        close(m->listeners[i].fd);
+                        close(l->fd);
         }
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
@@ -261,6 +293,7 @@ static void reload(struct master *m)
 {
         _cleanup_(conf_freep) struct conf *conf = NULL;
         struct conf_problem problem;
+        struct tls_context *tls = NULL;
         struct slot old[MAX_WORKERS];
         enum err e = conf_load(m->conf->file, &conf, &problem);
 
@@ -268,14 +301,17 @@ static void reload(struct master *m)
                 log_error("the new configuration is refused, the old one stays: %s", problem.text);
                 return;
         }
-        if (open_listeners(m, conf, count_workers(conf)) != OK) {
+        if (load_tls(conf, &tls) != OK || open_listeners(m, conf, count_workers(conf)) != OK) {
                 log_error("the new configuration cannot be used, the old one stays");
                 close_unconfigured(m, m->conf);
+                tls_context_free(tls);
                 return;
         }
         log_reopen();
         memcpy(old, m->slots, sizeof old);
         memset(m->slots, 0, sizeof m->slots);
+        tls_context_free(m->tls);
+        m->tls = tls;
         conf_free(m->conf);
         m->conf = steal(&conf);
         m->n_workers = count_workers(m->conf);
@@ -352,7 +388,9 @@ int master_run(struct conf *conf)
         sigaddset(&signals, SIGINT);
         sigprocmask(SIG_BLOCK, &signals, NULL);
         raise_file_limit(conf);
-        e = open_listeners(m, conf, m->n_workers);
+        e = load_tls(conf, &m->tls);
+        if (e == OK)
+                e = open_listeners(m, conf, m->n_workers);
         if (e == OK) {
                 serve(m, &signals);
                 log_info("stopped");
@@ -361,6 +399,7 @@ int master_run(struct conf *conf)
                 close(m->listeners[i].fd);
                 free(m->listeners[i].address);
         }
+        tls_context_free(m->tls);
         conf_free(m->conf);
         free(m);
         return e == OK ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -48,11 +48,13 @@ static bool can_accept(const struct worker *w)
         return !w->is_full && w->pool.n_open < w->config->conf->max_connections;
 }
 
-static void on_connection(evutil_socket_t listener, short what, void *data)
+static enum err open_connection(struct worker *w, int fd, bool is_tls)
 {
-        struct worker *w = data;
+        return is_tls ? conn_open_tls(&w->pool, fd, w->config->tls) : conn_open(&w->pool, fd);
+}
 
-        (void)what;
+static void accept_some(struct worker *w, int listener, bool is_tls)
+{
         for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
                 int fd = can_accept(w) ? accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
 
@@ -62,9 +64,21 @@ static void on_connection(evutil_socket_t listener, short what, void *data)
                 }
                 if (fd < 0)
                         return;
-                if (conn_open(&w->pool, fd) != OK)
+                if (open_connection(w, fd, is_tls) != OK)
                         log_warning("out of memory: a connection was dropped");
         }
+}
+
+static void on_connection(evutil_socket_t listener, short what, void *data)
+{
+        (void)what;
+        accept_some(data, listener, false);
+}
+
+static void on_tls_connection(evutil_socket_t listener, short what, void *data)
+{
+        (void)what;
+        accept_some(data, listener, true);
 }
 
 static void on_closed(void *data)
@@ -103,7 +117,7 @@ static void close_listeners(struct worker *w)
 {
         for (unsigned i = 0; i < w->config->n_listeners; i++) {
                 event_free(w->listeners[i]);
-                close(w->config->listeners[i]);
+                close(w->config->listeners[i].fd);
         }
         free(w->listeners);
         w->listeners = NULL;
@@ -125,7 +139,7 @@ static void on_terminate(evutil_socket_t sig, short what, void *data)
                 return;
         log_info("draining connections=%u", w->pool.n_open);
         for (unsigned i = 0; i < w->config->n_listeners; i++)
-                on_connection(w->config->listeners[i], EV_READ, w); /* who is in the queue now has come in time */
+                accept_some(w, w->config->listeners[i].fd, w->config->listeners[i].is_tls); /* who is in the queue now has come in time */
         close_listeners(w);
         w->drain_until_ms = clock_mono_ms() + longest_request_ms(w->config->conf);
         conn_pool_drain(&w->pool);
@@ -179,7 +193,9 @@ static bool add_events(struct worker *w)
 
         w->listeners = calloc(config->n_listeners, sizeof *w->listeners);
         for (unsigned i = 0; w->listeners && i < config->n_listeners; i++) {
-                w->listeners[i] = event_new(w->base, config->listeners[i], EV_READ | EV_PERSIST, on_connection, w);
+                const struct worker_listener *l = &config->listeners[i];
+
+                w->listeners[i] = event_new(w->base, l->fd, EV_READ | EV_PERSIST, l->is_tls ? on_tls_connection : on_connection, w);
                 if (!w->listeners[i] || event_add(w->listeners[i], NULL) != 0)
                         return false;
         }

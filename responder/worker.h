@@ -1,13 +1,21 @@
-/* worker: the process that serves. It holds no key, cannot write the store, and is replaced when it dies. */
+/* worker: the process that serves. It holds no key that signs, cannot write the store, and is replaced when it dies. */
 #pragma once
 
 #include "base/conf.h"
 
+struct tls_context;
+
+struct worker_listener {
+        int fd;
+        bool is_tls;
+};
+
 struct worker_config {
         const struct conf *conf;
         unsigned index;
-        const int *listeners; /* its own */
+        const struct worker_listener *listeners; /* its own */
         unsigned n_listeners;
+        struct tls_context *tls; /* NULL: none of them is with TLS */
 };
 
 /* Serves until SIGTERM, then drains. Returns the exit code. Expects to be a fresh child of the master. */

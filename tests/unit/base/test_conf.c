@@ -112,6 +112,9 @@ static void assert_defaults(const struct conf *c)
         assert_true(c->sign_in_flight == 256 && c->sign_extras_rate == 500 && c->sign_per_worker == 128);
         assert_int_equal(c->listen.n, 1);
         assert_string_equal(c->listen.items[0], "127.0.0.1:8080");
+        assert_int_equal(c->tls_listen.n, 0);
+        assert_string_equal(c->tls_certificate, in_folder("tls.pem"));
+        assert_string_equal(c->tls_key, in_folder("tls.key"));
         assert_string_equal(c->ocsp_path, "/");
         assert_true(c->workers == 0 && c->max_connections == 20000 && c->max_body == 10000 && c->max_uri == 8192 &&
                     c->max_cert_ids == 8);
@@ -350,6 +353,9 @@ static const struct bad bad_mains[] = {
         {"responder:\n  listen: 127.0.0.1:80\n", ERR_INVALID, ".yaml:2: responder.listen",
                 "\"listen: [\"127.0.0.1:8080\"]\" (default 127.0.0.1:8080)"},
         {"responder:\n  listen: []\n", ERR_RANGE, ".yaml:2: responder.listen: an empty list", "at least one"},
+        {"responder:\n  listen: ['127.0.0.1:80']\n  tls_listen: ['127.0.0.1:80']\n", ERR_RANGE, ".yaml:3: responder.tls_listen",
+                "with TLS or without it"},
+        {"responder:\n  tls_listen: ['127.0.0.1:443', localhost:80]\n", ERR_RANGE, ".yaml:2: responder.tls_listen", "[::1]:8080"},
         {"responder:\n  listen: [localhost:80]\n", ERR_RANGE, ".yaml:2: responder.listen", "127.0.0.1:8080 or [::1]:8080"},
         {"responder:\n  listen: ['[::1:80']\n", ERR_RANGE, ".yaml:2: responder.listen", "127.0.0.1:8080"},
         {"responder:\n  listen: ['::1:80']\n", ERR_RANGE, ".yaml:2: responder.listen", "127.0.0.1:8080"},
