@@ -98,6 +98,7 @@ struct conf {
         struct conf_list tls_listen; /* addresses like these, with TLS; default none */
         char *tls_certificate;    /* PEM chain; default tls.pem; looked for only where tls_listen is used */
         char *tls_key;            /* PEM; default tls.key */
+        char *admin_listen;       /* metrics and health, "127.0.0.1:9090"; "" (default) = none */
         unsigned workers;         /* 0 = one per core */
         char *ocsp_path;          /* default "/" */
         char *ari_path;           /* default "/renewal-info"; "" = no ACME renewal information */

@@ -69,6 +69,14 @@ static const char *check_tls_listen(const void *object)
         return check_addresses(&c->tls_listen);
 }
 
+static const char *check_admin_listen(const void *object)
+{
+        const char *address = ((const struct conf *)object)->admin_listen;
+
+        return *address == '\0' || is_listen_address(address) ? NULL
+                                                              : "an address is written 127.0.0.1:9090 or [::1]:9090, with a port in 1..65535";
+}
+
 static const char *check_ocsp_path(const void *object)
 {
         const struct conf *c = object;
@@ -106,6 +114,7 @@ static const char *check_sign_socket(const void *object)
 const struct conf_check conf_main_checks[] = {
         {"responder.listen", check_listen},
         {"responder.tls_listen", check_tls_listen},
+        {"responder.admin_listen", check_admin_listen},
         {"responder.ocsp_path", check_ocsp_path},
         {"responder.ari_path", check_ari_path},
         {"control.socket", check_control_socket},

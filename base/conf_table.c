@@ -102,6 +102,8 @@ static const struct conf_option main_options[] = {
          .help = "Certificate for tls_listen and its chain, PEM. Read anew on SIGHUP."},
         {"responder.tls_key", CONF_PATH, AT(tls_key), .def = "tls.key", .min = 1,
          .help = "Its private key, PEM without a passphrase. The workers need not be able to read the file."},
+        {"responder.admin_listen", CONF_STRING, AT(admin_listen), .def = "",
+         .help = "Address of /metrics (Prometheus) and /healthz; not for the world. Empty: none."},
         {"responder.workers", CONF_UNSIGNED, AT(workers), .def = "0", .min = 0, .max = 256, .unit = "processes",
          .help = "Worker processes. 0: one for each core."},
         {"responder.ocsp_path", CONF_STRING, AT(ocsp_path), .def = "/", .min = 1,

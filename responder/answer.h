@@ -2,7 +2,9 @@
 #pragma once
 
 #include "pki/ocsp_response.h"
+#include "responder/stats.h"
 
+struct ca_entry;
 struct crl_file;
 
 enum content_type {
@@ -50,6 +52,11 @@ struct answer {
 
         struct bytes tags_name; /* the field of the surrogate tags, in lower case; empty = none */
         struct bytes tags;
+        struct about {
+                const struct ca_entry *ca; /* NULL = none */
+                struct bytes serial;       /* the first that was asked about; empty = none */
+                enum outcome outcome;
+        } about; /* for counters and the access log */
         const char *allow; /* 405: the methods that are */
         unsigned retry_after_s;
         bool close;

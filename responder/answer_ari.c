@@ -108,6 +108,7 @@ enum verdict answer_ari(struct turn *t, const struct request *r, struct bytes re
         if (e != OK)
                 return say(ret_answer, e == ERR_NOT_FOUND ? 404 : 500);
         set_json(t, ca, &window, ret_answer);
+        ret_answer->about.ca = ca;
         tags_begin(t->service, ca, ret_answer);
         tags_add_serial(t->service, ca, serial_bytes(&id.serial), &status, ret_answer);
         return VERDICT_ANSWERED;

@@ -100,6 +100,7 @@ static void set_file(struct turn *t, const struct crl_name *name, const struct c
                 file->previous_s = find_previous(t->txn, file);
         a.changed_at_s = file->previous_s;
         memcpy(a.etag, row->digest, sizeof row->digest);
+        a.about.ca = name->ca;
         tags_begin(t->service, name->ca, &a);
         tags_add_crl(t->service, name->ca, name->shard, &a);
         *ret_answer = a;

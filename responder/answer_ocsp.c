@@ -141,6 +141,15 @@ static void set_etag(struct answer *a, struct bytes signature)
         memcpy(a->etag, signature.data, a->etag_len);
 }
 
+/* Of several: revoked if one is. */
+static enum outcome outcome_of(const struct question *q)
+{
+        for (unsigned i = 0; i < q->request.n_cert_ids; i++)
+                if (q->statuses[i].ocsp.cert_status == OCSP_REVOKED)
+                        return OUTCOME_REVOKED;
+        return OUTCOME_GOOD;
+}
+
 static void put_tags(struct service *s, const struct question *q, struct answer *a)
 {
         tags_begin(s, q->ca, a);
@@ -166,6 +175,7 @@ static bool answer_stored(struct turn *t, const struct question *q, struct answe
         a.ocsp = (struct ocsp_body){&w->template, q->request.cert_ids[0].serial, status->ocsp, status->signature};
         a.body_len = ocsp_response_len(&w->template, a.ocsp.serial, &a.ocsp.status, a.ocsp.signature);
         put_tags(t->service, q, &a);
+        a.about.outcome = outcome_of(q);
         *ret_answer = a;
         t->service->stats.n_ocsp_stored++;
         return true;
@@ -216,6 +226,7 @@ static void answer_live(struct turn *t, const struct question *q, const struct m
                 a.last_modified_s = a.expires_s = 0;
         if (a.cacheable)
                 put_tags(t->service, q, &a);
+        a.about.outcome = outcome_of(q);
         *ret_answer = a;
         t->service->stats.n_ocsp_live++;
 }
@@ -238,10 +249,17 @@ static void fill_ask(const struct question *q, struct msg_sign_ask *ask)
         }
 }
 
-static enum verdict refuse(struct turn *t, enum ocsp_response_status status, struct answer *ret_answer)
+static const enum outcome OUTCOMES[] = {
+        [OCSP_MALFORMED_REQUEST] = OUTCOME_MALFORMED,
+        [OCSP_INTERNAL_ERROR] = OUTCOME_INTERNAL_ERROR,
+        [OCSP_TRY_LATER] = OUTCOME_TRY_LATER,
+        [OCSP_UNAUTHORIZED] = OUTCOME_UNAUTHORIZED,
+};
+
+static enum verdict refuse(enum ocsp_response_status status, struct answer *ret_answer)
 {
         answer_set_ocsp_error(ret_answer, status);
-        t->service->stats.n_ocsp_errors[status]++;
+        ret_answer->about.outcome = OUTCOMES[status];
         return VERDICT_ANSWERED;
 }
 
@@ -249,18 +267,17 @@ static enum verdict refuse(struct turn *t, enum ocsp_response_status status, str
 static enum verdict ask_engine(struct turn *t, const struct question *q, struct sign_slot *sign, struct answer *ret_answer)
 {
         if (sign->answer && sign->answer->outcome == MSG_UNAUTHORIZED)
-                return refuse(t, OCSP_UNAUTHORIZED, ret_answer);
+                return refuse(OCSP_UNAUTHORIZED, ret_answer);
         if (sign->refused || (sign->answer && sign->answer->outcome == MSG_TRY_LATER) || sign->n_asked >= MAX_ASKS)
-                return refuse(t, OCSP_TRY_LATER, ret_answer);
+                return refuse(OCSP_TRY_LATER, ret_answer);
         fill_ask(q, &t->service->ask);
         sign->n_asked++;
-        t->service->stats.n_asked++;
         return VERDICT_PARKED;
 }
 
-enum verdict answer_ocsp(struct turn *t, const struct request *r, struct bytes rest, struct sign_slot *sign, struct answer *ret_answer)
+static enum verdict decide(struct turn *t, const struct request *r, struct bytes rest, struct sign_slot *sign, struct question *q,
+        struct answer *ret_answer)
 {
-        struct question q;
         struct bytes der;
         enum ocsp_response_status outcome;
         unsigned status = find_der(t->service, r, rest, &der);
@@ -269,14 +286,29 @@ enum verdict answer_ocsp(struct turn *t, const struct request *r, struct bytes r
                 answer_set_status(ret_answer, status);
                 return VERDICT_ANSWERED;
         }
-        outcome = read_question(t, der, &q);
+        outcome = read_question(t, der, q);
         if (outcome != OCSP_SUCCESSFUL)
-                return refuse(t, outcome, ret_answer);
-        if (q.request.n_cert_ids == 1 && !echoes_nonce(&q) && answer_stored(t, &q, ret_answer))
+                return refuse(outcome, ret_answer);
+        if (q->request.n_cert_ids == 1 && !echoes_nonce(q) && answer_stored(t, q, ret_answer))
                 return VERDICT_ANSWERED;
-        if (sign->answer && sign->answer->outcome == MSG_SIGNED && is_of_now(t, &q, sign->answer)) {
-                answer_live(t, &q, sign->answer, ret_answer);
+        if (sign->answer && sign->answer->outcome == MSG_SIGNED && is_of_now(t, q, sign->answer)) {
+                answer_live(t, q, sign->answer, ret_answer);
                 return VERDICT_ANSWERED;
         }
-        return ask_engine(t, &q, sign, ret_answer);
+        return ask_engine(t, q, sign, ret_answer);
+}
+
+enum verdict answer_ocsp(struct turn *t, const struct request *r, struct bytes rest, struct sign_slot *sign, struct answer *ret_answer)
+{
+        struct question q;
+        enum verdict verdict;
+
+        q.ca = NULL;
+        q.request.n_cert_ids = 0;
+        verdict = decide(t, r, rest, sign, &q, ret_answer);
+        if (verdict == VERDICT_ANSWERED && q.request.n_cert_ids > 0) {
+                ret_answer->about.ca = q.ca;
+                ret_answer->about.serial = q.request.cert_ids[0].serial;
+        }
+        return verdict;
 }

@@ -139,7 +139,7 @@ static void render(struct http2_pool *pool, struct http2_item *item, const struc
 
 static void render_refusal(struct http2_pool *pool, struct http2_item *item, unsigned status, int64_t now_s)
 {
-        struct request r = {.method = METHOD_UNKNOWN};
+        struct request r = {.method = METHOD_UNKNOWN, .protocol = PROTOCOL_HTTP2};
         struct answer a;
 
         http2_stream_request(item->stream, &r);

@@ -14,12 +14,17 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "responder/admin.h"
+#include "responder/board.h"
 #include "responder/listener.h"
 #include "responder/tls.h"
 #include "responder/worker.h"
 
 #define MAX_WORKERS 256
 #define MAX_LISTENERS 4096
+/* The admin process has the slot behind the workers'. */
+#define ADMIN MAX_WORKERS
+#define N_SLOTS (MAX_WORKERS + 1)
 /* A worker that dies this soon after its start is started again with a growing delay. */
 #define EARLY_DEATH_MS 2000
 #define BACKOFF_MIN_MS 100
@@ -42,10 +47,12 @@ struct master {
         struct conf *conf;
         struct listener listeners[MAX_LISTENERS];
         unsigned n_listeners;
-        struct slot slots[MAX_WORKERS];
+        struct slot slots[N_SLOTS];
         unsigned n_workers;
         unsigned n_draining; /* workers of an earlier configuration */
         struct tls_context *tls; /* NULL: no address is served with TLS */
+        struct board *board;     /* NULL: no memory, no metrics */
+        struct listener admin;   /* fd -1: none */
         bool is_stopping;
 };
 
@@ -160,19 +167,60 @@ static void close_unconfigured(struct master *m, const struct conf *conf)
         m->n_listeners = kept;
 }
 
+/* The admin process' own, beside that of the configuration before where the address is another one. */
+static void open_admin(struct master *m)
+{
+        const char *address = m->conf->admin_listen;
+        enum err e;
+
+        if (m->admin.fd >= 0 && strcmp(m->admin.address, address) == 0)
+                return;
+        cleanup_close(&m->admin.fd);
+        free(m->admin.address);
+        m->admin = (struct listener){.address = strdup(address), .fd = -1};
+        if (*address == '\0' || !m->board || !m->admin.address)
+                return;
+        e = listener_open(address, &m->admin.fd);
+        if (e != OK)
+                log_error("no metrics: cannot listen address=%s why=\"%s\"", address, err_text(e));
+}
+
 /* ---- workers ---- */
 
+static void begin_child(const struct master *m, const char *name)
+{
+        sigset_t none;
+
+        log_init(name, m->conf->log_level);
+        log_open(m->conf->log_target);
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* In the child: never returns. */
+static void be_admin(struct master *m)
+{
+        struct admin_config config = {.conf = m->conf, .board = m->board, .listener = m->admin.fd};
+
+        for (unsigned i = 0; i < m->n_listeners; i++)
+                close(m->listeners[i].fd);
+        board_read_only(m->board);
+        begin_child(m, "admin");
+        exit(admin_run(&config));
+}
+
 /* In the child: keeps the worker's listeners, closes the others', and never returns. */
-static void be_worker(struct master *m, unsigned index)
+static void be_worker(struct master *m, unsigned index, unsigned board_slot)
 {
         struct worker_listener mine[MAX_LISTENERS];
         struct worker_config config = {.conf = m->conf, .index = index, .listeners = mine, .tls = m->tls};
         char name[32];
-        sigset_t none;
 
         snprintf(name, sizeof name, "worker %u", index);
-        log_init(name, m->conf->log_level);
-        log_open(m->conf->log_target);
+        begin_child(m, name);
+        cleanup_close(&m->admin.fd);
+        if (m->board)
+                config.published = board_keep_own(m->board, board_slot);
         for (unsigned i = 0; i < m->n_listeners; i++) {
                 const struct listener *l = &m->listeners[i];
 
@@ -181,18 +229,37 @@ static void be_worker(struct master *m, unsigned index)
                 else
                         close(l->fd);
         }
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
         exit(worker_run(&config));
+}
+
+static pid_t fork_worker(struct master *m, unsigned index)
+{
+        unsigned board_slot = m->board ? board_take(m->board) : BOARD_SLOTS;
+        pid_t pid = fork();
+
+        if (pid == 0)
+                be_worker(m, index, board_slot);
+        if (m->board && pid > 0)
+                board_set_owner(m->board, board_slot, pid);
+        else if (m->board)
+                board_give_back(m->board, board_slot);
+        return pid;
+}
+
+static pid_t fork_admin(struct master *m)
+{
+        pid_t pid = fork();
+
+        if (pid == 0)
+                be_admin(m);
+        return pid;
 }
 
 static void start_worker(struct master *m, unsigned index)
 {
         struct slot *slot = &m->slots[index];
-        pid_t pid = fork();
+        pid_t pid = index == ADMIN ? fork_admin(m) : fork_worker(m, index);
 
-        if (pid == 0)
-                be_worker(m, index);
         slot->start_at_ms = 0;
         slot->started_ms = clock_mono_ms();
         if (pid < 0) {
@@ -201,12 +268,15 @@ static void start_worker(struct master *m, unsigned index)
                 return;
         }
         slot->pid = pid;
-        log_info("worker started worker=%u pid=%d", index, (int)pid);
+        if (index == ADMIN)
+                log_info("admin started pid=%d", (int)pid);
+        else
+                log_info("worker started worker=%u pid=%d", index, (int)pid);
 }
 
 static void start_due_workers(struct master *m)
 {
-        for (unsigned i = 0; i < m->n_workers && !m->is_stopping; i++)
+        for (unsigned i = 0; i < N_SLOTS && !m->is_stopping; i++)
                 if (m->slots[i].start_at_ms > 0 && m->slots[i].start_at_ms <= clock_mono_ms())
                         start_worker(m, i);
 }
@@ -217,6 +287,9 @@ static void start_all(struct master *m)
                 m->slots[i] = (struct slot){0};
                 start_worker(m, i);
         }
+        open_admin(m);
+        if (m->admin.fd >= 0)
+                start_worker(m, ADMIN);
 }
 
 static void plan_restart(struct slot *slot)
@@ -234,7 +307,7 @@ static void plan_restart(struct slot *slot)
 
 static struct slot *find_slot(struct master *m, pid_t pid)
 {
-        for (unsigned i = 0; i < MAX_WORKERS; i++)
+        for (unsigned i = 0; i < N_SLOTS; i++)
                 if (m->slots[i].pid == pid)
                         return &m->slots[i];
         return NULL;
@@ -244,6 +317,8 @@ static void bury(struct master *m, pid_t pid, int status)
 {
         struct slot *slot = find_slot(m, pid);
 
+        if (m->board)
+                board_give_back(m->board, board_find(m->board, pid));
         if (!slot) {
                 if (m->n_draining > 0)
                         m->n_draining--;
@@ -271,7 +346,7 @@ static void bury_dead(struct master *m)
 
 static void signal_workers(struct master *m, int sig)
 {
-        for (unsigned i = 0; i < MAX_WORKERS; i++)
+        for (unsigned i = 0; i < N_SLOTS; i++)
                 if (m->slots[i].pid > 0)
                         kill(m->slots[i].pid, sig);
 }
@@ -280,7 +355,7 @@ static void signal_workers(struct master *m, int sig)
 static void retire_workers(struct master *m)
 {
         signal_workers(m, SIGTERM);
-        for (unsigned i = 0; i < MAX_WORKERS; i++) {
+        for (unsigned i = 0; i < N_SLOTS; i++) {
                 m->n_draining += m->slots[i].pid > 0;
                 m->slots[i] = (struct slot){0};
         }
@@ -294,7 +369,7 @@ static void reload(struct master *m)
         _cleanup_(conf_freep) struct conf *conf = NULL;
         struct conf_problem problem;
         struct tls_context *tls = NULL;
-        struct slot old[MAX_WORKERS];
+        struct slot old[N_SLOTS];
         enum err e = conf_load(m->conf->file, &conf, &problem);
 
         if (e != OK) {
@@ -317,7 +392,7 @@ static void reload(struct master *m)
         m->n_workers = count_workers(m->conf);
         close_unconfigured(m, m->conf);
         start_all(m);
-        for (unsigned i = 0; i < MAX_WORKERS; i++) {
+        for (unsigned i = 0; i < N_SLOTS; i++) {
                 if (old[i].pid <= 0)
                         continue;
                 kill(old[i].pid, SIGTERM);
@@ -381,6 +456,8 @@ int master_run(struct conf *conf)
                 return EXIT_FAILURE;
         m->conf = conf;
         m->n_workers = count_workers(conf);
+        m->board = board_new();
+        m->admin.fd = -1;
         sigemptyset(&signals);
         sigaddset(&signals, SIGCHLD);
         sigaddset(&signals, SIGHUP);
@@ -399,6 +476,9 @@ int master_run(struct conf *conf)
                 close(m->listeners[i].fd);
                 free(m->listeners[i].address);
         }
+        cleanup_close(&m->admin.fd);
+        free(m->admin.address);
+        board_free(m->board);
         tls_context_free(m->tls);
         conf_free(m->conf);
         free(m);

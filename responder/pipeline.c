@@ -100,17 +100,38 @@ void pipeline_put_body(struct builder *out, const struct request *r, const struc
                 put_ocsp(out, &a->ocsp);
 }
 
-static void count(struct stats *stats, const struct request *r, const struct answer *a)
+static void name_row(char *name, struct bytes label)
 {
-        stats->n_requests[r->method]++;
-        stats->n_statuses[a->status / 100]++;
+        size_t len = label.len < STATS_NAME_MAX ? label.len : STATS_NAME_MAX;
+
+        memcpy(name, label.data, len);
+        name[len] = '\0';
+}
+
+static unsigned issuer_row(struct stats *stats, const struct ca_entry *ca)
+{
+        if (!ca)
+                return 0;
+        if (ca->key.id >= STATS_ISSUERS - 1)
+                return STATS_ISSUERS - 1;
+        if (stats->names[ca->key.id][0] == '\0')
+                name_row(stats->names[ca->key.id], ca->label);
+        return ca->key.id;
+}
+
+static void count(struct service *s, const struct request *r, const struct answer *a)
+{
+        s->n_in_turn++;
+        s->stats.n_requests[r->method][r->protocol][a->status / 100]++;
+        if (a->about.outcome != OUTCOME_NONE)
+                s->stats.n_outcomes[issuer_row(&s->stats, a->about.ca)][a->about.outcome]++;
 }
 
 /* Where every request ends, whatever the protocol; what is left is to write it down. */
 static void finish(struct service *s, const struct request *r, struct answer *a)
 {
         condition_apply(r, a);
-        count(&s->stats, r, a);
+        count(s, r, a);
 }
 
 enum verdict pipeline_answer(struct turn *t, const struct request *r, struct sign_slot *sign, struct answer *ret_answer)

@@ -14,8 +14,15 @@ enum method {
         METHOD_UNKNOWN, /* 501 */
 };
 
+enum protocol {
+        PROTOCOL_HTTP1,
+        PROTOCOL_HTTP2,
+        PROTOCOL_N,
+};
+
 struct request {
         enum method method;
+        enum protocol protocol;
         bool keep_alive;   /* the connection may be used again after the answer */
         bool old_version;  /* HTTP/1.0: says so when the connection is kept */
         struct bytes path; /* of the target, undecoded, without its query */

@@ -60,7 +60,7 @@ static enum err look_around(struct service *s, struct txn *txn)
 
 enum err turn_begin(struct service *s, struct turn *ret_turn)
 {
-        struct turn t = {.service = s};
+        struct turn t = {.service = s, .begun_us = clock_mono_us()};
         enum err e = txn_turn_begin(s->env, &t.txn);
 
         if (e != OK)
@@ -76,14 +76,23 @@ enum err turn_begin(struct service *s, struct turn *ret_turn)
         if (t.now_s < s->time_mark_s)
                 t.now_s = s->time_mark_s;
         t.epoch = s->epoch;
+        s->n_in_turn = 0;
         *ret_turn = t;
         return OK;
+}
+
+static void count_turn(struct service *s, uint64_t us)
+{
+        metric_observe(&s->stats.turn_us, us, s->n_in_turn);
+        if (us > s->stats.now.longest_turn_us)
+                s->stats.now.longest_turn_us = us;
 }
 
 enum err turn_end(struct turn *t)
 {
         enum err e = txn_turn_end(t->txn);
 
+        count_turn(t->service, (uint64_t)(clock_mono_us() - t->begun_us));
         if (e == OK)
                 return OK;
         t->service->stats.n_stale_turns++;

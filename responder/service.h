@@ -27,6 +27,7 @@ struct service {
         struct crl_files *crls;
         struct dates dates;
         struct stats stats;
+        uint64_t n_in_turn; /* requests answered in it */
         struct http1_limits limits;
         struct builder out;       /* fixed; answers of one turn */
         uint8_t *out_memory;
@@ -49,6 +50,7 @@ struct turn {
         struct service *service;
         struct txn *txn;
         int64_t now_s;
+        int64_t begun_us; /* monotonic */
         uint32_t epoch;
 };
 

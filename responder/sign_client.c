@@ -25,6 +25,7 @@ struct sign_client {
         bool is_away_logged;
         uint64_t last_id;
         unsigned n_open;
+        struct sign_counts counts;
         struct sign_question *questions; /* config.max_questions slots */
         uint8_t packet[MSG_SIGN_ANSWER_MAX];
 };
@@ -109,6 +110,7 @@ static void lose_engine(struct sign_client *client, const char *why)
         if (!client->is_away_logged)
                 log_warning("the engine is away: what is not signed yet gets tryLater until it is back why=\"%s\"", why);
         client->is_away_logged = true;
+        client->counts.n_lost++;
         hang_up(client);
         for (unsigned i = 0; i < client->config.max_questions; i++)
                 if (client->questions[i].id != 0 && client->socket < 0)
@@ -263,8 +265,13 @@ enum err sign_client_ask(struct sign_client *client, const struct msg_sign_ask *
 
                 if (e == OK)
                         e = send_question(client, ask, &question);
-                if (e != OK)
+                if (e != OK) {
+                        client->counts.n_refused++;
                         return e;
+                }
+                client->counts.n_asked++;
+        } else {
+                client->counts.n_coalesced++;
         }
         ring_append(&question->waiters, waiter);
         waiter->question = question;
@@ -278,6 +285,11 @@ void sign_client_tick(struct sign_client *client, int64_t now_ms)
                         lose_engine(client, "no answer in time");
                         return;
                 }
+}
+
+const struct sign_counts *sign_client_counts(const struct sign_client *client)
+{
+        return &client->counts;
 }
 
 unsigned sign_client_open(const struct sign_client *client)

@@ -34,5 +34,10 @@ MUST_CHECK enum err sign_client_ask(struct sign_client *client, const struct msg
 void sign_client_leave(struct sign_waiter *waiter);
 /* Call now and then: cuts the line to an engine that hangs. */
 void sign_client_tick(struct sign_client *client, int64_t now_ms);
+/* Since the start. */
+struct sign_counts {
+        uint64_t n_asked, n_coalesced, n_refused, n_lost;
+};
+const struct sign_counts *sign_client_counts(const struct sign_client *client);
 /* Open questions, for tests and metrics. */
 unsigned sign_client_open(const struct sign_client *client);

@@ -93,6 +93,29 @@ static void on_closed(void *data)
         watch_listeners(w, true);
 }
 
+/* Here and nowhere else is shared memory written. */
+static void publish_stats(struct worker *w, int64_t now_ms)
+{
+        struct stats *s = &w->service.stats;
+        const struct sign_counts *counts = sign_client_counts(w->pool.sign);
+        uint64_t commit = env_newest_commit(w->env);
+
+        if (!w->config->published)
+                return;
+        if (commit != s->now.commit)
+                s->now.commit_since_ms = (uint64_t)now_ms;
+        s->now.commit = commit;
+        s->now.n_open = w->pool.n_open;
+        s->now.n_questions = sign_client_open(w->pool.sign);
+        s->now.published_ms = (uint64_t)now_ms;
+        s->n_asked = counts->n_asked;
+        s->n_coalesced = counts->n_coalesced;
+        s->n_refused = counts->n_refused;
+        s->n_engine_lost = counts->n_lost;
+        *w->config->published = *s;
+        s->now.longest_turn_us = 0;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *data)
 {
         struct worker *w = data;
@@ -101,6 +124,7 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
         (void)fd;
         (void)what;
         conn_pool_tick(&w->pool, now_ms);
+        publish_stats(w, now_ms);
         if (w->is_full && w->listeners) {
                 w->is_full = false;
                 watch_listeners(w, true);
@@ -270,7 +294,9 @@ int worker_run(const struct worker_config *config)
         e = start(w);
         if (e == OK) {
                 log_info("serving listeners=%u", config->n_listeners);
+                publish_stats(w, clock_mono_ms());
                 event_base_dispatch(w->base);
+                publish_stats(w, clock_mono_ms());
                 log_info("done");
                 stop(w);
         } else {
