@@ -124,8 +124,6 @@ static short wanted(const struct conn *c)
 /* Closing at once with octets unread would make the kernel send RST, which can destroy the answer on its way. */
 static void begin_linger(struct conn *c)
 {
-        if (c->tls)
-                tls_shutdown(c->tls);
         shutdown(c->fd, SHUT_WR);
         c->is_lingering = true;
 }
@@ -135,6 +133,8 @@ void conn_settle(struct conn *c)
 {
         bool is_done = c->is_closing && !conn_is_blocked(c);
 
+        if (is_done && c->tls && !c->is_lingering && !c->is_broken)
+                tls_shutdown(c->tls);
         if (is_done && c->must_linger && !c->is_lingering)
                 begin_linger(c);
         if (!c->is_broken && (!is_done || c->is_lingering)) {
