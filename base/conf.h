@@ -99,6 +99,8 @@ struct conf {
         char *tls_certificate;    /* PEM chain; default tls.pem; looked for only where tls_listen is used */
         char *tls_key;            /* PEM; default tls.key */
         char *admin_listen;       /* metrics and health, "127.0.0.1:9090"; "" (default) = none */
+        char *access_log;         /* a file; "" (default) = none */
+        unsigned access_log_sample; /* one request in so many; default 1 */
         unsigned workers;         /* 0 = one per core */
         char *ocsp_path;          /* default "/" */
         char *ari_path;           /* default "/renewal-info"; "" = no ACME renewal information */

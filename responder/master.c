@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "responder/access_log.h"
 #include "responder/admin.h"
 #include "responder/board.h"
 #include "responder/listener.h"
@@ -221,6 +222,8 @@ static void be_worker(struct master *m, unsigned index, unsigned board_slot)
         cleanup_close(&m->admin.fd);
         if (m->board)
                 config.published = board_keep_own(m->board, board_slot);
+        if (access_log_new(m->conf, &config.access_log) != OK)
+                log_error("no access log: it cannot be opened file=%s", m->conf->access_log);
         for (unsigned i = 0; i < m->n_listeners; i++) {
                 const struct listener *l = &m->listeners[i];
 

@@ -134,11 +134,23 @@ static void finish(struct service *s, const struct request *r, struct answer *a)
         count(s, r, a);
 }
 
+/* `since_us`: when its octets were there. */
+static void log_access(struct service *s, const struct request *r, const struct answer *a, int64_t since_us)
+{
+        if (!s->access_log || !access_log_wants(s->access_log))
+                return;
+        access_log_put(s->access_log, &(struct access_line){.request = r, .answer = a, .client = s->client, .now_ms = clock_now_ms(),
+                                              .us = since_us == 0 ? 0 : (uint64_t)(clock_mono_us() - since_us)});
+}
+
 enum verdict pipeline_answer(struct turn *t, const struct request *r, struct sign_slot *sign, struct answer *ret_answer)
 {
+        if (sign->since_us == 0 || sign->n_asked == 0)
+                sign->since_us = t->begun_us;
         if (handle(t, r, sign, ret_answer) == VERDICT_PARKED)
                 return VERDICT_PARKED;
         finish(t->service, r, ret_answer);
+        log_access(t->service, r, ret_answer, sign->since_us);
         return VERDICT_ANSWERED;
 }
 
@@ -148,6 +160,7 @@ void pipeline_answer_error(struct service *s, const struct request *r, unsigned 
         if (status == 503)
                 ret_answer->retry_after_s = 1;
         finish(s, r, ret_answer);
+        log_access(s, r, ret_answer, 0);
 }
 
 /* ---- HTTP/1 ---- */

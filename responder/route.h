@@ -15,6 +15,7 @@ enum verdict {
 struct sign_slot {
         const struct msg_sign_answer *answer; /* NULL: none yet */
         bool refused;                         /* the engine will not: tryLater, whatever else */
+        int64_t since_us;                     /* monotonic: when it was handled first */
         unsigned n_asked;                     /* so many times: a truth that keeps moving is not chased for ever */
 };
 

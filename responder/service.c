@@ -11,7 +11,7 @@
 
 enum err service_init(struct service *s, const struct conf *conf, struct env *env)
 {
-        *s = (struct service){.conf = conf, .env = env};
+        *s = (struct service){.conf = conf, .env = env, .client = -1};
         s->limits = (struct http1_limits){.max_uri = conf->max_uri, .max_head = conf->max_uri + HEAD_EXTRA, .max_body = conf->max_body};
         s->cas = ca_table_new(conf);
         s->windows = window_cache_new(N_WINDOWS);
@@ -60,7 +60,7 @@ static enum err look_around(struct service *s, struct txn *txn)
 
 enum err turn_begin(struct service *s, struct turn *ret_turn)
 {
-        struct turn t = {.service = s, .begun_us = clock_mono_us()};
+        struct turn t = {.service = s, .begun_us = clock_mono_us(), .log_mark = access_log_mark(s->access_log)};
         enum err e = txn_turn_begin(s->env, &t.txn);
 
         if (e != OK)
@@ -96,6 +96,7 @@ enum err turn_end(struct turn *t)
         if (e == OK)
                 return OK;
         t->service->stats.n_stale_turns++;
+        access_log_rewind(t->service->access_log, t->log_mark);
         forget(t->service);
         return e;
 }

@@ -6,6 +6,7 @@
 
 #include "base/conf.h"
 #include "base/msg.h"
+#include "responder/access_log.h"
 #include "responder/ca_table.h"
 #include "responder/crl_files.h"
 #include "responder/head.h"
@@ -26,6 +27,8 @@ struct service {
         struct window_cache *windows;
         struct crl_files *crls;
         struct dates dates;
+        struct access_log *access_log; /* NULL: off; the worker's */
+        int client;                    /* the socket whose requests are answered; -1 = none */
         struct stats stats;
         uint64_t n_in_turn; /* requests answered in it */
         struct http1_limits limits;
@@ -51,6 +54,7 @@ struct turn {
         struct txn *txn;
         int64_t now_s;
         int64_t begun_us; /* monotonic */
+        size_t log_mark;  /* where the access log stood */
         uint32_t epoch;
 };
 

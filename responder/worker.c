@@ -100,6 +100,7 @@ static void publish_stats(struct worker *w, int64_t now_ms)
         const struct sign_counts *counts = sign_client_counts(w->pool.sign);
         uint64_t commit = env_newest_commit(w->env);
 
+        access_log_flush(w->service.access_log, &s->n_logged, &s->n_log_lost);
         if (!w->config->published)
                 return;
         if (commit != s->now.commit)
@@ -242,7 +243,10 @@ static enum err start(struct worker *w)
         w->base = new_base();
         if (!w->base)
                 return ERR_NOMEM;
+        w->service.access_log = w->config->access_log;
         e = conn_pool_init(&w->pool, w->base, &w->service);
+        if (e == OK)
+                e = access_log_start(w->service.access_log);
         if (e != OK)
                 return e;
         w->pool.on_close = on_closed;
@@ -302,6 +306,7 @@ int worker_run(const struct worker_config *config)
         } else {
                 log_error("the worker cannot start why=\"%s\"", err_text(e));
         }
+        access_log_free(config->access_log);
         free(w);
         return e == OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -15,6 +15,7 @@ struct worker_config {
         unsigned index;
         const struct worker_listener *listeners; /* its own */
         unsigned n_listeners;
+        struct access_log *access_log; /* the worker's to free; NULL: off */
         struct stats *published; /* its slot of the board; NULL: none */
         struct tls_context *tls; /* NULL: none of them is with TLS */
 };

@@ -1,5 +1,6 @@
 """Metrics, health and the access log of real daemons, as an operator's machines see them."""
 import http.client
+import json
 import os
 import re
 import shutil
@@ -118,3 +119,26 @@ def test_metrics_survive_a_reload(house):
     before = metrics(house)["tocsin_connections_total"]
     house.configure("responder", "idle_timeout: 50s")
     assert wait_for(lambda: metrics(house).get("tocsin_connections_total", 0) >= before, what="the counts")
+
+
+def test_the_access_log_names_the_serial_and_is_reopened_by_a_reload(house):
+    path = house.dir / "access.log"
+    house.configure("responder", f"access_log: {path}")
+    wait_for(path.exists, what="the access log")
+    serial = house.serials("revoked")[5]
+
+    def lines():
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def is_logged():
+        house.ask(serial)
+        return any(line.get("serial") == serial.upper() for line in lines())
+
+    wait_for(is_logged, what="the line")
+    line = next(line for line in lines() if line.get("serial") == serial.upper())
+    assert (line["client"], line["method"], line["protocol"], line["status"]) == ("127.0.0.1", "POST", "http1", 200)
+    assert (line["outcome"], line["issuer"]) == ("revoked", "demo-ca") and line["octets"] > 100 and line["us"] >= 0
+    path.rename(house.dir / "access.log.1")  # as logrotate does
+    house.configure("responder", "header_timeout: 11s")
+    wait_for(lambda: path.exists() and is_logged(), what="the new file")
+    assert metrics(house)["tocsin_access_log_lines_total"] > 0
