@@ -59,58 +59,111 @@ const char *head_reason(unsigned status)
         return row ? row->reason : "Unknown";
 }
 
+static void write_two(char *at, unsigned n)
+{
+        at[0] = (char)('0' + n / 10);
+        at[1] = (char)('0' + n % 10);
+}
+
+/* "Sat, 21 Nov 2026 10:00:00 GMT": the clock's digits stand at 17, 20 and 23. */
+static void write_time_of_day(char *text, unsigned second_of_day)
+{
+        write_two(&text[17], second_of_day / CLOCK_HOUR_S);
+        write_two(&text[20], second_of_day / CLOCK_MINUTE_S % 60);
+        write_two(&text[23], second_of_day % 60);
+}
+
 const char *dates_text(struct dates *dates, int64_t time_s)
 {
-        struct date_slot *slot = &dates->slots[(uint64_t)time_s % (sizeof dates->slots / sizeof dates->slots[0])];
+        int64_t day = time_s / CLOCK_DAY_S;
+        struct date_slot *slot = &dates->slots[(uint64_t)day % (sizeof dates->slots / sizeof dates->slots[0])];
 
-        if (slot->time_s != time_s || slot->text[0] == 0) {
-                clock_to_http(time_s, slot->text);
-                slot->time_s = time_s;
+        if (slot->day == day && slot->text[0] != 0 && time_s >= 0) {
+                write_time_of_day(slot->text, (unsigned)(time_s - day * CLOCK_DAY_S));
+                return slot->text;
         }
+        clock_to_http(time_s, slot->text);
+        slot->day = time_s >= 0 ? day : -1;
         return slot->text;
 }
 
-void head_put_number(struct builder *out, uint64_t n)
+/* Every put below writes into room that its caller has made sure of: a head is some twenty of them. */
+static inline void put(struct builder *out, struct bytes b)
 {
-        char text[20];
+        memcpy(&out->data[out->len], b.data, b.len);
+        out->len += b.len;
+}
+
+static bool has_room(struct builder *out, size_t n)
+{
+        if (!builder_extend(out, n))
+                return false;
+        out->len -= n;
+        return true;
+}
+
+static void put_number(struct builder *out, uint64_t n)
+{
+        uint8_t text[20];
         size_t at = sizeof text;
 
         do {
-                text[--at] = (char)('0' + n % 10);
+                text[--at] = (uint8_t)('0' + n % 10);
                 n /= 10;
         } while (n > 0);
-        builder_put(out, bytes_make(&text[at], sizeof text - at));
+        put(out, bytes_make(&text[at], sizeof text - at));
 }
 
 static void put_date(struct builder *out, struct dates *dates, struct bytes name, int64_t time_s)
 {
-        builder_put(out, name);
-        builder_put(out, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
+        put(out, name);
+        put(out, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
+}
+
+static void put_etag(struct builder *out, const struct answer *a)
+{
+        static const char digits[] = "0123456789abcdef";
+        uint8_t *at = &out->data[out->len];
+        size_t n = a->etag_len;
+
+        at[0] = '"';
+        for (size_t i = 0; i < n; i++) {
+                at[2 * i + 1] = (uint8_t)digits[a->etag[i] >> 4];
+                at[2 * i + 2] = (uint8_t)digits[a->etag[i] & 15];
+        }
+        at[2 * n + 1] = '"';
+        out->len += 2 * n + 2;
+}
+
+static void put_cache_control(struct builder *out, const struct answer *a)
+{
+        if (!a->cacheable) {
+                put(out, BYTES_LIT("no-store, max-age=0"));
+                return;
+        }
+        put(out, BYTES_LIT("max-age="));
+        put_number(out, (uint64_t)a->max_age_s);
+        put(out, BYTES_LIT(", public, no-transform, must-revalidate"));
+}
+
+#define VALUE_MAX 96 /* octets of any value below */
+
+void head_put_number(struct builder *out, uint64_t n)
+{
+        if (has_room(out, VALUE_MAX))
+                put_number(out, n);
 }
 
 void head_put_etag(struct builder *out, const struct answer *a)
 {
-        static const char digits[] = "0123456789abcdef";
-        uint8_t *at;
-
-        builder_put_u8(out, '"');
-        at = builder_extend(out, 2u * a->etag_len);
-        for (size_t i = 0; at && i < a->etag_len; i++) {
-                at[2 * i] = (uint8_t)digits[a->etag[i] >> 4];
-                at[2 * i + 1] = (uint8_t)digits[a->etag[i] & 15];
-        }
-        builder_put_u8(out, '"');
+        if (has_room(out, VALUE_MAX))
+                put_etag(out, a);
 }
 
 void head_put_cache_control(struct builder *out, const struct answer *a)
 {
-        if (!a->cacheable) {
-                builder_put(out, BYTES_LIT("no-store, max-age=0"));
-                return;
-        }
-        builder_put(out, BYTES_LIT("max-age="));
-        head_put_number(out, (uint64_t)a->max_age_s);
-        builder_put(out, BYTES_LIT(", public, no-transform, must-revalidate"));
+        if (has_room(out, VALUE_MAX))
+                put_cache_control(out, a);
 }
 
 void head_put_content_range(struct builder *out, const struct answer *a)
@@ -128,20 +181,20 @@ static void put_caching(struct builder *out, struct dates *dates, const struct a
         if (a->last_modified_s > 0 && a->status != 304)
                 put_date(out, dates, BYTES_LIT("\r\nLast-Modified: "), a->last_modified_s);
         if (a->etag_len > 0) {
-                builder_put(out, BYTES_LIT("\r\nETag: "));
-                head_put_etag(out, a);
+                put(out, BYTES_LIT("\r\nETag: "));
+                put_etag(out, a);
         }
         if (a->expires_s > 0)
                 put_date(out, dates, BYTES_LIT("\r\nExpires: "), a->expires_s);
-        builder_put(out, BYTES_LIT("\r\nCache-Control: "));
-        head_put_cache_control(out, a);
+        put(out, BYTES_LIT("\r\nCache-Control: "));
+        put_cache_control(out, a);
 }
 
 static void put_ranges(struct builder *out, const struct answer *a)
 {
-        builder_put(out, BYTES_LIT("\r\nAccept-Ranges: bytes"));
+        put(out, BYTES_LIT("\r\nAccept-Ranges: bytes"));
         if (a->status == 206 || a->status == 416) {
-                builder_put(out, BYTES_LIT("\r\nContent-Range: "));
+                put(out, BYTES_LIT("\r\nContent-Range: "));
                 head_put_content_range(out, a);
         }
 }
@@ -149,18 +202,18 @@ static void put_ranges(struct builder *out, const struct answer *a)
 static void put_rare(struct builder *out, const struct answer *a)
 {
         if (a->allow) {
-                builder_put(out, BYTES_LIT("\r\nAllow: "));
-                builder_put_str(out, a->allow);
+                put(out, BYTES_LIT("\r\nAllow: "));
+                put(out, bytes_str(a->allow));
         }
         if (a->tags_name.len > 0) {
-                builder_put(out, BYTES_LIT("\r\n"));
-                builder_put(out, a->tags_name);
-                builder_put(out, BYTES_LIT(": "));
-                builder_put(out, a->tags);
+                put(out, BYTES_LIT("\r\n"));
+                put(out, a->tags_name);
+                put(out, BYTES_LIT(": "));
+                put(out, a->tags);
         }
         if (a->retry_after_s > 0) {
-                builder_put(out, BYTES_LIT("\r\nRetry-After: "));
-                head_put_number(out, a->retry_after_s);
+                put(out, BYTES_LIT("\r\nRetry-After: "));
+                put_number(out, a->retry_after_s);
         }
         if (a->total_len > 0)
                 put_ranges(out, a);
@@ -169,24 +222,26 @@ static void put_rare(struct builder *out, const struct answer *a)
 static void put_connection(struct builder *out, const struct request *request, const struct answer *a)
 {
         if (a->close || !request->keep_alive)
-                builder_put(out, BYTES_LIT("\r\nConnection: close"));
+                put(out, BYTES_LIT("\r\nConnection: close"));
         else if (request->old_version)
-                builder_put(out, BYTES_LIT("\r\nConnection: keep-alive"));
+                put(out, BYTES_LIT("\r\nConnection: keep-alive"));
 }
 
 void head_put(struct builder *out, struct dates *dates, const struct request *request, const struct answer *a, int64_t now_s)
 {
         const struct status_row *row = find_status(a->status);
 
-        builder_put(out, row ? row->line : find_status(500)->line);
-        builder_put(out, bytes_make(dates_text(dates, now_s), CLOCK_HTTP_LEN));
+        if (!has_room(out, HEAD_MAX))
+                return;
+        put(out, row ? row->line : find_status(500)->line);
+        put(out, bytes_make(dates_text(dates, now_s), CLOCK_HTTP_LEN));
         if (a->status != 304) {
-                builder_put(out, CONTENT_TYPES[a->content]);
-                builder_put(out, BYTES_LIT("\r\nContent-Length: "));
-                head_put_number(out, a->body_len);
+                put(out, CONTENT_TYPES[a->content]);
+                put(out, BYTES_LIT("\r\nContent-Length: "));
+                put_number(out, a->body_len);
         }
         put_caching(out, dates, a);
         put_rare(out, a);
         put_connection(out, request, a);
-        builder_put(out, BYTES_LIT("\r\n\r\n"));
+        put(out, BYTES_LIT("\r\n\r\n"));
 }

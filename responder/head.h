@@ -7,12 +7,12 @@
 /* More than any head takes. */
 #define HEAD_MAX 6144
 
-/* IMF-fixdate texts, kept by time: an answer's three dates are seldom new. */
+/* IMF-fixdate texts: a day's is kept, the time of day is made. (Kept by second they would not do: as many are about as there are windows.) */
 struct dates {
         struct date_slot {
-                int64_t time_s;
+                int64_t day; /* since 1970; where the text is empty, none */
                 char text[30];
-        } slots[64];
+        } slots[32];
 };
 
 /* 29 octets, good until the next call. */
