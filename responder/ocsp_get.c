@@ -1,18 +1,23 @@
 #include "responder/ocsp_get.h"
 
-#define NOT_BASE64 0xff
-#define ESCAPE 0xfe
-#define PAD 0xfd
+#include <endian.h>
 
-/* Values plus one, so that everything not named is 0: no base64. */
-static const uint8_t VALUES[256] = {
-#define RUN4(c, v) [c] = (v) + 1, [(c) + 1] = (v) + 2, [(c) + 2] = (v) + 3, [(c) + 3] = (v) + 4
-        RUN4('A', 0), RUN4('E', 4), RUN4('I', 8), RUN4('M', 12), RUN4('Q', 16), RUN4('U', 20), ['Y'] = 25, ['Z'] = 26,
-        RUN4('a', 26), RUN4('e', 30), RUN4('i', 34), RUN4('m', 38), RUN4('q', 42), RUN4('u', 46), ['y'] = 51, ['z'] = 52,
-        RUN4('0', 52), RUN4('4', 56), ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
-        ['%'] = ESCAPE, ['='] = PAD,
+/* A digit's value at its place in a group of four, with a bit that says so: four of them make 15 in the top octet, whatever is no digit
+ * leaves one out. */
+#define PLACE(v, place) ((uint32_t)(v) << (18 - 6 * (place)) | UINT32_C(1) << (24 + (place)))
+#define RUN4(c, v, p) [c] = PLACE(v, p), [(c) + 1] = PLACE((v) + 1, p), [(c) + 2] = PLACE((v) + 2, p), [(c) + 3] = PLACE((v) + 3, p)
+#define DIGITS(p)                                                                                                                       \
+        {                                                                                                                               \
+                RUN4('A', 0, p), RUN4('E', 4, p), RUN4('I', 8, p), RUN4('M', 12, p), RUN4('Q', 16, p), RUN4('U', 20, p),                \
+                        ['Y'] = PLACE(24, p), ['Z'] = PLACE(25, p), RUN4('a', 26, p), RUN4('e', 30, p), RUN4('i', 34, p),               \
+                        RUN4('m', 38, p), RUN4('q', 42, p), RUN4('u', 46, p), ['y'] = PLACE(50, p), ['z'] = PLACE(51, p),               \
+                        RUN4('0', 52, p), RUN4('4', 56, p), ['8'] = PLACE(60, p), ['9'] = PLACE(61, p), ['+'] = PLACE(62, p),           \
+                        ['/'] = PLACE(63, p),                                                                                           \
+        }
+static const uint32_t PLACES[4][256] = {DIGITS(0), DIGITS(1), DIGITS(2), DIGITS(3)};
+#undef DIGITS
 #undef RUN4
-};
+#undef PLACE
 
 static int hex_value(uint8_t c)
 {
@@ -43,115 +48,113 @@ static enum err take_escape(struct bytes *in, uint8_t *ret_octet)
         return OK;
 }
 
-/* The next base64 digit's value, PAD, or ERR_INVALID. */
-static enum err take_digit(struct bytes *in, uint8_t *ret_value)
+static enum err take_octet(struct bytes *in, uint8_t *ret_octet)
 {
-        uint8_t octet = in->data[0], value;
+        if (in->data[0] == '%')
+                return take_escape(in, ret_octet);
+        *ret_octet = in->data[0];
+        *in = bytes_make(&in->data[1], in->len - 1);
+        return OK;
+}
 
-        if (octet == '%') {
-                enum err e = take_escape(in, &octet);
+/* As many digits as come, four at most, one by one. */
+static enum err take_digits(struct bytes *in, uint8_t ret_digits[4], size_t *ret_n)
+{
+        size_t n = 0;
+
+        while (n < 4 && in->len > 0) {
+                struct bytes rest = *in;
+                enum err e = take_octet(&rest, &ret_digits[n]);
 
                 if (e != OK)
                         return e;
-        } else {
-                *in = bytes_make(&in->data[1], in->len - 1);
+                if (!PLACES[0][ret_digits[n]])
+                        break;
+                *in = rest;
+                n++;
         }
-        value = VALUES[octet];
-        if (value == 0)
-                return ERR_INVALID;
-        *ret_value = value == PAD ? PAD : value - 1;
+        *ret_n = n;
         return OK;
 }
 
 /* Padding, and perhaps one '/' that a client put at the end of the URL: behind the padding, or as the odd digit out, it cannot be data
- * (req 1.4: where the length is a multiple of 4 it is). */
-static enum err check_end(struct bytes in, size_t n_digits, size_t n_pads)
+ * (req 1.4: where the length is a multiple of 4 it is). `n_digits` of the last group came before. */
+static enum err check_end(struct bytes in, size_t n_digits)
 {
-        uint8_t value;
+        size_t n_pads = 0;
 
         while (in.len > 0) {
-                enum err e = take_digit(&in, &value);
+                uint8_t octet = 0;
+                enum err e = take_octet(&in, &octet);
 
                 if (e != OK)
                         return e;
-                if (value == PAD && ++n_pads <= 2)
+                if (octet == '=' && ++n_pads <= 2)
                         continue;
-                if (value != 63 || in.len > 0)
+                if (octet != '/' || in.len > 0)
                         return ERR_INVALID;
         }
         return n_pads > 0 && (n_digits + n_pads) % 4 != 0 ? ERR_INVALID : OK;
 }
 
 /* What is left over behind the last whole group of four. */
-static enum err finish(uint32_t group, size_t n_digits, uint8_t *der, size_t *len)
+static enum err finish(const uint8_t *digits, size_t n_digits, uint8_t *ret_der, size_t *len)
 {
-        switch (n_digits % 4) {
-        case 0:
-                return OK;
-        case 1: /* one digit is no octet: only a trailing '/' may stand there */
-                return (group & 63) == 63 ? OK : ERR_INVALID;
-        case 2:
-                der[(*len)++] = (uint8_t)(group >> 4);
-                return OK;
-        default:
-                der[(*len)++] = (uint8_t)(group >> 10);
-                der[(*len)++] = (uint8_t)(group >> 2);
-                return OK;
-        }
+        uint32_t group = 0;
+
+        for (size_t i = 0; i < n_digits; i++)
+                group |= PLACES[i][digits[i]];
+        if (n_digits == 1) /* one digit is no octet: only a trailing '/' may stand there */
+                return digits[0] == '/' ? OK : ERR_INVALID;
+        if (n_digits >= 2)
+                ret_der[(*len)++] = (uint8_t)(group >> 16);
+        if (n_digits == 3)
+                ret_der[(*len)++] = (uint8_t)(group >> 8);
+        return OK;
 }
 
-/* Four plain digits at once: nearly all of every request. False: something else stands there. */
-static bool take_group(struct bytes *in, uint32_t *ret_group)
+/* Four octets as they stand; false: not all are digits. Writes an octet too many, which the next group writes over, or which is not
+ * counted: four were read for three. */
+static inline bool put_group(const uint8_t *digits, uint8_t *ret_der, size_t *len)
 {
-        uint32_t a = VALUES[in->data[0]] - 1u, b = VALUES[in->data[1]] - 1u, c = VALUES[in->data[2]] - 1u, d = VALUES[in->data[3]] - 1u;
+        uint32_t group = PLACES[0][digits[0]] | PLACES[1][digits[1]] | PLACES[2][digits[2]] | PLACES[3][digits[3]];
 
-        if ((a | b | c | d) > 63)
+        if (group >> 24 != 15)
                 return false;
-        *in = bytes_make(&in->data[4], in->len - 4);
-        *ret_group = a << 18 | b << 12 | c << 6 | d;
+        group = htobe32(group << 8);
+        memcpy(&ret_der[*len], &group, sizeof group);
+        *len += 3;
         return true;
 }
 
-static void put_group(uint32_t group, uint8_t *der, size_t *len)
+static size_t put_plain_groups(struct bytes *in, uint8_t *ret_der, size_t len)
 {
-        der[*len] = (uint8_t)(group >> 16);
-        der[*len + 1] = (uint8_t)(group >> 8);
-        der[*len + 2] = (uint8_t)group;
-        *len += 3;
+        size_t at = 0;
+
+        while (in->len - at >= 4 && put_group(&in->data[at], ret_der, &len))
+                at += 4;
+        *in = bytes_make(&in->data[at], in->len - at);
+        return len;
 }
 
 enum err ocsp_get_decode(struct bytes text, uint8_t *ret_der, size_t *ret_len)
 {
-        uint32_t group = 0;
-        size_t n_digits = 0, len = 0;
+        uint8_t digits[4];
+        size_t n = 0, len = 0;
         enum err e;
 
         if (text.len > 0 && text.data[0] == '/') /* req 1.3 */
                 text = bytes_make(&text.data[1], text.len - 1);
         if (text.len == 0)
                 return ERR_INVALID;
-        while (text.len > 0) {
-                uint8_t value;
-
-                if (n_digits % 4 == 0 && text.len >= 4 && take_group(&text, &group)) {
-                        put_group(group, ret_der, &len);
-                        n_digits += 4;
-                        continue;
-                }
-                e = take_digit(&text, &value);
-                if (e != OK)
-                        return e;
-                if (value == PAD) {
-                        e = check_end(text, n_digits, 1);
-                        if (e != OK)
-                                return e;
-                        break;
-                }
-                group = group << 6 | value;
-                if (++n_digits % 4 == 0)
-                        put_group(group, ret_der, &len);
-        }
-        e = finish(group, n_digits, ret_der, &len);
+        do { /* an escape stands in the way, or the end */
+                len = put_plain_groups(&text, ret_der, len);
+                e = take_digits(&text, digits, &n);
+        } while (e == OK && n == 4 && put_group(digits, ret_der, &len));
+        if (e == OK)
+                e = check_end(text, n);
+        if (e == OK)
+                e = finish(digits, n, ret_der, &len);
         if (e == OK)
                 *ret_len = len;
         return e;
