@@ -68,6 +68,11 @@ static const uint8_t CLASS[256] = {
         [0x80 ... 0xff] = C_VALUE,
 };
 
+static struct bytes slice(struct bytes b, size_t from, size_t to)
+{
+        return bytes_make(&b.data[from], to - from);
+}
+
 /* How many octets at the front are of the class. */
 static size_t span(struct bytes b, uint8_t class)
 {
@@ -83,14 +88,52 @@ static bool all_are(struct bytes b, uint8_t class)
         return span(b, class) == b.len;
 }
 
+/* Targets and values are long, and what may not stand in them is little: they are looked at in runs of sixteen. */
+typedef uint8_t run __attribute__((vector_size(16)));
+
+static inline run load(const uint8_t *data)
+{
+        run r;
+
+        memcpy(&r, data, sizeof r);
+        return r;
+}
+
+static inline bool is_zero(run r)
+{
+        uint64_t halves[2];
+
+        memcpy(halves, &r, sizeof r);
+        return (halves[0] | halves[1]) == 0;
+}
+
+static bool all_are_target(struct bytes b)
+{
+        run bad = {0};
+
+        for (; b.len >= sizeof bad; b = slice(b, sizeof bad, b.len)) {
+                run r = load(b.data);
+
+                bad |= (run)(r <= ' ') | (run)(r == '#') | (run)(r > '~');
+        }
+        return is_zero(bad) && all_are(b, C_TARGET);
+}
+
+static bool all_are_value(struct bytes b)
+{
+        run bad = {0};
+
+        for (; b.len >= sizeof bad; b = slice(b, sizeof bad, b.len)) {
+                run r = load(b.data);
+
+                bad |= ((run)(r < ' ') & (run)(r != '\t')) | (run)(r == 0x7f);
+        }
+        return is_zero(bad) && all_are(b, C_VALUE);
+}
+
 static bool equals_nocase(struct bytes b, struct bytes word)
 {
         return b.len == word.len && strncasecmp((const char *)b.data, (const char *)word.data, b.len) == 0;
-}
-
-static struct bytes slice(struct bytes b, size_t from, size_t to)
-{
-        return bytes_make(&b.data[from], to - from);
 }
 
 /* The line at p->at without its CRLF. It must end by offset `end`, or the request is refused with `status`. RFC 9112 2.2: a
@@ -161,7 +204,7 @@ static void set_path(struct request *r, struct bytes path)
 
 bool http1_read_origin_form(struct bytes target, struct request *ret_request)
 {
-        if (target.len == 0 || target.data[0] != '/' || !all_are(target, C_TARGET))
+        if (target.len == 0 || target.data[0] != '/' || !all_are_target(target))
                 return false;
         set_path(ret_request, target);
         return true;
@@ -198,7 +241,7 @@ static enum err read_target(struct parser *p, struct bytes method, struct bytes 
 {
         if (target.len > p->limits->max_uri)
                 return refuse(p, 414);
-        if (target.len == 0 || !all_are(target, C_TARGET))
+        if (target.len == 0 || !all_are_target(target))
                 return refuse(p, 400);
         if (target.data[0] == '/') {
                 set_path(&p->request, target);
@@ -367,7 +410,7 @@ static enum err split_field(struct parser *p, struct bytes line, struct bytes *r
 
         if (name_len == 0 || name_len == line.len || line.data[name_len] != ':')
                 return refuse(p, 400);
-        if (!all_are(slice(line, name_len + 1, line.len), C_VALUE))
+        if (!all_are_value(slice(line, name_len + 1, line.len)))
                 return refuse(p, 400);
         if (++p->n_fields > HTTP1_MAX_FIELDS)
                 return refuse(p, 431);

@@ -361,6 +361,40 @@ static void more_fields_than_allowed_are_refused(void **state)
         }
 }
 
+/* A request with one octet at one place of its target, or of a field's value. */
+static unsigned status_with(const char *before, size_t place, unsigned octet, const char *after)
+{
+        static const struct http1_limits limits = {.max_uri = 300, .max_head = 1000, .max_body = 10};
+        _cleanup_(builder_done) struct builder b = {0};
+        struct http1_state s = {0};
+        struct request r;
+        uint8_t body[16];
+        size_t used;
+        unsigned status = 200;
+
+        builder_put_str(&b, before);
+        for (size_t i = 0; i < 45; i++)
+                builder_put_u8(&b, i == place ? (uint8_t)octet : 'x');
+        builder_put_str(&b, after);
+        assert_int_not_equal(http1_read(&limits, &s, builder_bytes(&b), body, &r, &used, &status), HTTP1_MORE);
+        return status;
+}
+
+/* RFC 9110 5.5, RFC 3986: long ones are not read octet by octet, so no place may differ from another. */
+static void no_octet_gets_into_a_target_or_a_value_that_may_not_wherever_it_stands(void **state)
+{
+        (void)state;
+        for (unsigned octet = 0; octet < 256; octet++) {
+                bool fits_target = octet > ' ' && octet < 0x7f && octet != '#';
+                bool fits_value = octet == '\t' || (octet >= ' ' && octet != 0x7f);
+
+                for (size_t place = 0; place < 45; place++) {
+                        assert_int_equal(status_with("GET /", place, octet, " HTTP/1.1\r\n" H "\r\n"), fits_target ? 200 : 400);
+                        assert_int_equal(status_with(GET H "X: ", place, octet, "\r\n\r\n"), fits_value ? 200 : 400);
+                }
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -372,6 +406,7 @@ int main(void)
                 cmocka_unit_test(a_condition_sent_twice_is_ignored),
                 cmocka_unit_test(continue_is_said_once_and_only_while_content_is_missing),
                 cmocka_unit_test(more_fields_than_allowed_are_refused),
+                cmocka_unit_test(no_octet_gets_into_a_target_or_a_value_that_may_not_wherever_it_stands),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
