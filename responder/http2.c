@@ -61,7 +61,8 @@ bool http2_is_over(const struct http2 *h)
 {
         if (h->is_ended)
                 return h->is_dead || !nghttp2_session_want_write(h->session);
-        return !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session) && h->n_streams == 0;
+        /* With streams open it wants to read, unless it has ended the session itself. */
+        return !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
 }
 
 bool http2_is_busy(const struct http2 *h)
