@@ -184,3 +184,20 @@ enum err status_sign(struct txn *txn, uint32_t ca_key, struct bytes serial, uint
                 return ERR_STALE;
         return sign_exception(txn, ca_key, serial, &visible, window, raw_signature);
 }
+
+/* ---- promises ---- */
+
+enum err status_get_good_until(
+        struct txn *txn, uint32_t ca_key, struct bytes serial, const struct status *status, int64_t *ret_good_until_s)
+{
+        /* Nothing good is signed under a window made after the change; one of the same second may be from before it. */
+        int64_t last_s = status->ocsp.cert_status == OCSP_GOOD ? INT64_MAX : status->changed_at_s, promised_s;
+        struct record record;
+        enum err e = record_get(txn, ca_key, serial, &record);
+
+        if (e == OK)
+                e = window_get_promise(txn, ca_key, serial, last_s, &promised_s);
+        if (e == OK)
+                *ret_good_until_s = later(record.good_until, promised_s);
+        return e;
+}

@@ -32,3 +32,8 @@ bool status_is_usable(
 /* Writes a signature back. ERR_STALE: the generation moved on, or a newer window is there: dropped. ERR_NOT_FOUND. */
 MUST_CHECK enum err status_sign(struct txn *txn, uint32_t ca_key, struct bytes serial, uint32_t generation,
         const struct window *window, struct bytes raw_signature);
+
+/* Until when a `good` for this serial may be valid in somebody's cache: the latest nextUpdate promised, by stored signatures
+ * and by any that a crash may have lost (window.h). Of one that is revoked: by those from before. 0: none. */
+MUST_CHECK enum err status_get_good_until(
+        struct txn *txn, uint32_t ca_key, struct bytes serial, const struct status *status, int64_t *ret_good_until_s);

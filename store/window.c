@@ -94,6 +94,36 @@ enum err window_get(struct txn *txn, uint32_t id, struct window *ret_window)
         return e == OK ? read_window(value, id, ret_window) : e;
 }
 
+/* Ranges run in the order of the records' keys. */
+static bool is_for(const struct window *w, struct bytes serial)
+{
+        struct key key = key_serial(w->ca_key, serial), from = key_serial(w->ca_key, w->range_from),
+                   to = key_serial(w->ca_key, w->range_to);
+
+        return w->range_from.len == 0 || (bytes_compare(key_bytes(&from), key_bytes(&key)) <= 0 &&
+                                                 bytes_compare(key_bytes(&key), key_bytes(&to)) <= 0);
+}
+
+enum err window_get_promise(
+        struct txn *txn, uint32_t ca_key, struct bytes serial, int64_t made_until_s, int64_t *ret_next_update_s)
+{
+        _cleanup_(cursor_close) struct cursor c = {0};
+        int64_t latest_s = 0;
+        struct bytes key, value;
+        struct window w;
+        enum err e = cursor_open(&c, txn, TABLE_WINDOW, BYTES_NONE, BYTES_NONE);
+
+        while (e == OK && (e = cursor_next(&c, &key, &value)) == OK) {
+                e = read_window(value, 0, &w);
+                if (e == OK && w.ca_key == ca_key && w.this_update_s <= made_until_s && w.next_update_s > latest_s &&
+                        is_for(&w, serial))
+                        latest_s = w.next_update_s;
+        }
+        if (e == ERR_NOT_FOUND)
+                *ret_next_update_s = latest_s;
+        return e == ERR_NOT_FOUND ? OK : e;
+}
+
 /* ---- cache: slot id % max; ids are given in sequence, so the newest `max` windows never share one ----
  *
  * What a write transaction reads is not kept: were it one of its own windows, and were it not committed, its id would be

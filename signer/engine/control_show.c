@@ -52,6 +52,13 @@ static json_t *certinfo_json(struct txn *txn, uint32_t ca_key, struct bytes seri
                 json_text(info.subscriber.data, info.subscriber.len), "cdp", json_text(info.cdp.data, info.cdp.len));
 }
 
+static json_t *good_until_json(struct txn *txn, uint32_t ca_key, struct bytes serial, const struct status *status)
+{
+        int64_t until_s;
+
+        return json_time(status_get_good_until(txn, ca_key, serial, status, &until_s) == OK ? until_s : 0);
+}
+
 /* A row that a batch has staged and that does not count yet. */
 static json_t *staged_json(struct txn *txn, uint32_t ca_key, struct bytes serial)
 {
@@ -100,13 +107,14 @@ static json_t *certificate_json(struct show *s, struct txn *txn, const struct is
         bool is_revoked = status->ocsp.cert_status == OCSP_REVOKED;
         const char *reason = is_revoked ? reason_name(status->ocsp.reason) : NULL;
 
-        return json_pack("{s:s,s:o,s:s,s:s?,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:o,s:o,s:o}", "issuer", is->conf->name, "serial",
-                json_serial(serial.data, serial.len), "status", status_text(status), "reason", reason, "revoked_at",
-                json_time(is_revoked ? status->ocsp.revoked_at_s : 0), "invalidity_date",
+        return json_pack("{s:s,s:o,s:s,s:s?,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o}", "issuer", is->conf->name,
+                "serial", json_serial(serial.data, serial.len), "status", status_text(status), "reason", reason,
+                "revoked_at", json_time(is_revoked ? status->ocsp.revoked_at_s : 0), "invalidity_date",
                 json_time(status->invalidity_date_s), "not_after", json_time(status->not_after), "generation",
-                (int)status->generation, "batch", (int)status->batch, "shard", (int)status->shard, "signature",
-                signature_json(s, txn, is, status), "certinfo", certinfo_json(txn, is->ca_key, serial), "staged",
-                staged_json(txn, is->ca_key, serial), "events", events_json(txn, status, is->ca_key, serial));
+                (int)status->generation, "batch", (int)status->batch, "shard", (int)status->shard, "good_until",
+                good_until_json(txn, is->ca_key, serial, status), "signature", signature_json(s, txn, is, status),
+                "certinfo", certinfo_json(txn, is->ca_key, serial), "staged", staged_json(txn, is->ca_key, serial), "events",
+                events_json(txn, status, is->ca_key, serial));
 }
 
 static enum err show_work(struct task *task, struct txn *none)

@@ -134,6 +134,50 @@ static void a_serial_that_was_never_issued_is_unauthorized(void **state) /* req 
         assert_int_equal(fixture_answer(&f).outcome, MSG_UNAUTHORIZED);
 }
 
+/* As another process sees it: in a transaction begun now. */
+static struct window committed_window(uint32_t id)
+{
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        struct window w;
+
+        assert_int_equal(txn_begin_read(f.engine.env, &txn), OK);
+        assert_int_equal(window_get(txn, id, &w), OK);
+        return w;
+}
+
+/* DESIGN, the store: while the vault still has the question, the store knows how long its answer will live. */
+static void nothing_is_signed_on_demand_before_its_promise_is_committed(void **state)
+{
+        struct window w;
+
+        (void)state;
+        fixture_run_until(&f, is_idle);
+        hold_question(5);
+        w = committed_window(f.engine.issuers->items[0].live->row.id);
+        fake_vault_hold(&f.vault, false);
+        assert_int_equal(fixture_answer(&f).next_update_s, w.next_update_s);
+}
+
+static bool has_asked_in_bulk(struct fixture *fx)
+{
+        return fake_vault_bulk(&fx->vault) > 0;
+}
+
+static void nothing_is_signed_in_bulk_before_its_promise_is_committed(void **state)
+{
+        struct serial first = fixture_serial(1), last = fixture_serial(N_RECORDS);
+        struct window w;
+
+        (void)state;
+        fake_vault_hold(&f.vault, true);
+        fixture_run_until(&f, has_asked_in_bulk);
+        assert_non_null(f.engine.refresh.ready);
+        w = committed_window(f.engine.refresh.ready->window->row.id);
+        assert_true(w.next_update_s > clock_now_s());
+        assert_true(bytes_equal(w.range_from, serial_bytes(&first)));
+        assert_true(bytes_equal(w.range_to, serial_bytes(&last)));
+}
+
 static void identical_questions_are_signed_once(void **state)
 {
         struct msg_sign_ask ask;
@@ -461,6 +505,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_question_gets_a_signed_answer_that_verifies),
                 TEST(a_serial_that_was_never_issued_is_unauthorized),
+                TEST(nothing_is_signed_on_demand_before_its_promise_is_committed),
+                TEST(nothing_is_signed_in_bulk_before_its_promise_is_committed),
                 TEST(identical_questions_are_signed_once),
                 TEST(after_a_revocation_the_answer_is_revoked),
                 TEST(a_good_in_flight_is_never_handed_out_after_the_activation),

@@ -11,6 +11,8 @@
 #include "signer/engine/open_window.h"
 #include "signer/engine/refresh.h"
 #include "signer/engine/vault_client.h"
+#include "base/cleanup.h"
+#include "store/import.h"
 
 #define NOW INT64_C(1800000000)
 
@@ -84,6 +86,81 @@ static void refresh_is_due_at_half_the_validity(void **state) /* req 2.7 */
         assert_int_equal(refresh_due_s(&is, NOW, NOW + CLOCK_HOUR_S), NOW + CLOCK_HOUR_S / 2);
 }
 
+/* ---- promises ---- */
+
+#define CA 7
+
+static uint32_t put_window(struct txn *txn, unsigned from, unsigned to, int64_t this_update_s, int64_t next_update_s)
+{
+        struct serial first = fixture_serial(from), last = fixture_serial(to);
+        struct window w = {.ca_key = CA, .this_update_s = this_update_s, .next_update_s = next_update_s};
+
+        if (from != 0) {
+                w.range_from = serial_bytes(&first);
+                w.range_to = serial_bytes(&last);
+        }
+        return window_put(txn, &w);
+}
+
+static int64_t promised(struct txn *txn, unsigned i, int64_t made_until_s)
+{
+        struct serial serial = fixture_serial(i);
+        int64_t until_s;
+
+        assert_int_equal(window_get_promise(txn, CA, serial_bytes(&serial), made_until_s, &until_s), OK);
+        return until_s;
+}
+
+static void what_may_have_been_promised_is_known_from_the_windows_alone(void **state)
+{
+        struct fixture_store s;
+        struct txn *txn;
+
+        (void)state;
+        fixture_store_open(&s);
+        assert_int_equal(txn_begin_write(s.env, &txn), OK);
+        assert_int_equal(promised(txn, 5, INT64_MAX), 0);
+        put_window(txn, 10, 20, NOW, NOW + 1000);  /* a slice */
+        put_window(txn, 0, 0, NOW + 1, NOW + 500); /* any serial */
+        assert_int_equal(promised(txn, 9, INT64_MAX), NOW + 500);
+        assert_int_equal(promised(txn, 10, INT64_MAX), NOW + 1000);
+        assert_int_equal(promised(txn, 20, INT64_MAX), NOW + 1000);
+        assert_int_equal(promised(txn, 21, INT64_MAX), NOW + 500);
+        assert_int_equal(promised(txn, 9, NOW), 0);
+        assert_int_equal(promised(txn, 15, NOW), NOW + 1000);
+        txn_abort(txn);
+        fixture_store_close(&s);
+}
+
+/* A record, and the window of a `good` that went out but was never written back. */
+static void a_good_whose_signature_was_lost_still_counts_and_ends_with_the_revocation(void **state)
+{
+        struct rowfile_row row = {.serial_len = 4};
+        struct serial serial = fixture_serial(3);
+        enum import_effect effect;
+        struct fixture_store s;
+        struct status status;
+        struct txn *txn;
+        int64_t until_s;
+
+        (void)state;
+        fixture_store_open(&s);
+        assert_int_equal(txn_begin_write(s.env, &txn), OK);
+        memcpy(row.serial, serial.data, serial.len);
+        assert_int_equal(import_row(txn, CA, &row, NOW, BYTES_LIT("test"), 64, &effect), OK);
+        put_window(txn, 0, 0, NOW, NOW + 500);
+        put_window(txn, 0, 0, NOW + 20, NOW + 520);
+        assert_int_equal(status_get(txn, CA, serial_bytes(&serial), &status), OK);
+        assert_int_equal(status_get_good_until(txn, CA, serial_bytes(&serial), &status, &until_s), OK);
+        assert_int_equal(until_s, NOW + 520);
+        status.ocsp.cert_status = OCSP_REVOKED;
+        status.changed_at_s = NOW + 10;
+        assert_int_equal(status_get_good_until(txn, CA, serial_bytes(&serial), &status, &until_s), OK);
+        assert_int_equal(until_s, NOW + 500);
+        txn_abort(txn);
+        fixture_store_close(&s);
+}
+
 static void extras_are_capped_by_their_rate(void **state)
 {
         struct rate_bucket b = {0};
@@ -122,6 +199,8 @@ int main(void)
                 cmocka_unit_test(nothing_is_signed_under_an_expired_certificate),
                 cmocka_unit_test(cabf_tls_answers_last_ten_days_at_most),
                 cmocka_unit_test(refresh_is_due_at_half_the_validity),
+                cmocka_unit_test(what_may_have_been_promised_is_known_from_the_windows_alone),
+                cmocka_unit_test(a_good_whose_signature_was_lost_still_counts_and_ends_with_the_revocation),
                 cmocka_unit_test(extras_are_capped_by_their_rate),
                 cmocka_unit_test(the_pause_before_a_new_vault_doubles_to_half_a_minute),
         };
