@@ -99,6 +99,7 @@ struct conf {
         char *tls_certificate;    /* PEM chain; default tls.pem; looked for only where tls_listen is used */
         char *tls_key;            /* PEM; default tls.key */
         char *admin_listen;       /* metrics and health, "127.0.0.1:9090"; "" (default) = none */
+        bool sandbox;             /* of the workers and the admin process; default true */
         char *access_log;         /* a file; "" (default) = none */
         unsigned access_log_sample; /* one request in so many; default 1 */
         unsigned workers;         /* 0 = one per core */

@@ -104,6 +104,8 @@ static const struct conf_option main_options[] = {
          .help = "Its private key, PEM without a passphrase. The workers need not be able to read the file."},
         {"responder.admin_listen", CONF_STRING, AT(admin_listen), .def = "",
          .help = "Address of /metrics (Prometheus) and /healthz; not for the world. Empty: none."},
+        {"responder.sandbox", CONF_BOOL, AT(sandbox), .def = "true",
+         .help = "Workers are killed when they make a system call that serving does not need. false: only to find out what kills them."},
         {"responder.access_log", CONF_PATH, AT(access_log), .def = "",
          .help = "File that requests are logged to, a JSON object on a line. Opened anew by a reload. Empty: none."},
         {"responder.access_log_sample", CONF_UNSIGNED, AT(access_log_sample), .def = "1", .min = 1, .max = 1000000, .unit = "requests",

@@ -14,6 +14,7 @@
 #include "responder/head.h"
 #include "responder/http1.h"
 #include "responder/metrics.h"
+#include "responder/sandbox.h"
 
 #define PATIENCE_MS 2000
 #define IN_SIZE 8192
@@ -172,6 +173,10 @@ int admin_run(const struct admin_config *config)
 
         if (e == OK)
                 e = jail_no_new_privileges(SIGTERM);
+        if (e == OK)
+                e = sandbox_files(config->conf);
+        if (e == OK)
+                e = sandbox_calls(config->conf);
         if (e != OK) {
                 log_error("privileges cannot be given up user=%s why=\"%s\"", config->conf->responder_user, err_text(e));
                 return EXIT_FAILURE;

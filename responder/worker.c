@@ -10,6 +10,7 @@
 #include "base/jail.h"
 #include "base/log.h"
 #include "responder/conn.h"
+#include "responder/sandbox.h"
 
 #define TICK_MS 250
 #define STORE_RETRY_MS 200
@@ -172,13 +173,12 @@ static void on_terminate(evutil_socket_t sig, short what, void *data)
                 event_base_loopbreak(w->base);
 }
 
-/* The master's business (a reload replaces us); the terminal's, for both. */
+/* The master's business: a reload replaces us, with files opened anew. */
 static void on_ignored(evutil_socket_t sig, short what, void *data)
 {
         (void)sig;
         (void)what;
         (void)data;
-        log_reopen();
 }
 
 /* The engine makes the store; a worker may well be up before it. */
@@ -246,12 +246,14 @@ static enum err start(struct worker *w)
         w->service.access_log = w->config->access_log;
         e = conn_pool_init(&w->pool, w->base, &w->service);
         if (e == OK)
+                e = sandbox_files(conf);
+        if (e == OK)
                 e = access_log_start(w->service.access_log);
         if (e != OK)
                 return e;
         w->pool.on_close = on_closed;
         w->pool.data = w;
-        return add_events(w) ? OK : ERR_NOMEM;
+        return add_events(w) ? sandbox_calls(conf) : ERR_NOMEM;
 }
 
 /* The order matters: first who we are, then what we read. */
