@@ -79,8 +79,9 @@ def go_first(process="self", nice=NICE):
 
 
 def take_cpu(cpu, thread=0):
-    """This thread (0: the caller) to one CPU, and before others there if we may: what else runs on the machine should not be measured."""
-    os.sched_setaffinity(thread, {cpu})
+    """This thread (0: the caller) to one CPU, or to some, and before others there if we may: what else runs on the machine should not be
+    measured."""
+    os.sched_setaffinity(thread, {cpu} if isinstance(cpu, int) else cpu)
     go_first(thread or "self")
 
 
