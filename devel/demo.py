@@ -3,6 +3,7 @@ import argparse
 import json
 import os
 import random
+import shlex
 import socket
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BOLD, GREEN, RED, DIM, END = ("\033[1m", "\033[32m", "\033[31m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
+COLORS = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+BOLD, GREEN, RED, DIM, END = ("\033[1m", "\033[32m", "\033[31m", "\033[2m", "\033[0m") if COLORS else ("",) * 5
 CERTS, BATCH = 10_000, 1_000
 
 
@@ -41,7 +43,7 @@ def free_port():
 
 
 def read_env(path):
-    return dict(line.rstrip("\n").split("=", 1) for line in open(path) if "=" in line)
+    return dict(word.split("=", 1) for word in shlex.split(open(path).read()))
 
 
 class Demo:
@@ -57,7 +59,7 @@ class Demo:
         began = time.monotonic()
         command = [os.path.join(HERE, "up.sh"), self.dir, "--certs", str(CERTS), "--revoked", "100", "--key", "rsa2048",
                    "--listen", f"127.0.0.1:{free_port()}"]
-        shell("./dev up " + " ".join(command[1:]))
+        shell("./dev up " + shlex.join(command[1:]))
         child = subprocess.Popen(command)
         while child.poll() is None:
             if sys.stdout.isatty():
@@ -162,11 +164,11 @@ class Demo:
             return
         print(f"""
 Both daemons are still running. To go on:
-  set -a; . {self.dir}/env; set +a; PATH=$PATH:{os.path.dirname(self.env['TOCSIN'])}
+  set -a; . {shlex.quote(self.path("env"))}; set +a; PATH=$PATH:{os.path.dirname(self.env['TOCSIN'])}
   tocsin status                                   what is running, what is left
   tocsin show {self.serial}
   tocsin revoke --issuer demo-ca --reason superseded SERIAL      one more (serials.txt has them)
-  ./dev down {self.dir}          stops them; ./dev up {self.dir} starts them again
+  ./dev down {shlex.quote(self.dir)}          stops them; ./dev up {shlex.quote(self.dir)} starts them again
 README.md has the five-minute tour; docs/ the rest.""")
 
 
@@ -183,9 +185,9 @@ def main():
     options.add_argument("--dir", help="folder for token, CA and store (default: a new one under /tmp)")
     options.add_argument("--stop", action="store_true", help="stop the daemons at the end")
     options = options.parse_args()
+    if options.dir and os.path.exists(os.path.join(options.dir, "ready")):
+        sys.exit(f"{options.dir} was set up before. Take another --dir, or go on there: ./dev up {shlex.quote(options.dir)}")
     demo = Demo(os.path.abspath(options.dir) if options.dir else tempfile.mkdtemp(prefix="tocsin-demo-"))
-    if os.path.exists(demo.path("ready")):
-        sys.exit(f"{demo.dir} was set up before. Take another --dir, or go on there: ./dev up {demo.dir}")
     finished = False
     try:
         demo.up()

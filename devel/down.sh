@@ -10,8 +10,6 @@ env=$1/env
 
 for key in RESPONDER_PID SIGNER_PID; do
         pid=$(value "$env" $key)
-        alive "$pid" || continue
-        kill -TERM "$pid"
-        wait_gone "$pid" 15 || die "process $pid ($key) has not ended 15 s after SIGTERM; see $1/*.log"
+        stop "$pid" 15 || die "process $pid ($key) has not ended 15 s after SIGTERM; see $1/*.log"
 done
 sed -i '/^\(RESPONDER\|SIGNER\)_PID=/d' "$env"

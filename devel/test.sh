@@ -4,12 +4,16 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
+usage() { echo "usage: ./dev test [--quick] [-k EXPR]" >&2 && exit 2; }
+
 quick='' pick=()
 while [ $# -gt 0 ]; do
         case $1 in
         --quick) quick=1 ;;
-        -k) pick=(-k "$2") && shift ;;
-        *) echo "usage: ./dev test [--quick] [-k EXPR]" >&2 && exit 2 ;;
+        -k) [ $# -ge 2 ] || usage
+                pick=(-k "$2")
+                shift ;;
+        *) usage ;;
         esac
         shift
 done

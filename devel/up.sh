@@ -10,20 +10,23 @@ usage='usage: ./dev up DIR [--certs N] [--revoked M] [--key p256|rsa2048] [--lis
 case $1 in -*) die "$usage" ;; esac
 dir=$1
 shift
-certs=1000 revoked=10 key=p256 listen=127.0.0.1:8080 workers=1 given_listen=
+certs=1000 revoked=10 key=p256 listen=127.0.0.1:8080 workers=1 given=' '
 while [ $# -gt 0 ]; do
         [ $# -ge 2 ] || die "$1 wants a value. $usage"
         case $1 in
         --certs) certs=$2 ;;
         --revoked) revoked=$2 ;;
         --key) key=$2 ;;
-        --listen) listen=$2 given_listen=1 ;;
+        --listen) listen=$2 ;;
         --workers) workers=$2 ;;
         *) die "unknown option '$1'. $usage" ;;
         esac
+        given+="$1 "
         shift 2
 done
+[[ $given == *" --revoked "* || ! $certs =~ ^[0-9]$ ]] || revoked=0 # the default of 10 is more than so few
 [[ $certs =~ ^[0-9]+$ && $revoked =~ ^[0-9]+$ && $workers =~ ^[0-9]+$ ]] || die "--certs, --revoked and --workers want numbers"
+[[ $listen =~ ^([0-9.]+|\[[0-9a-fA-F:]+\]):[0-9]+$ ]] || die "--listen wants ADDR:PORT, as 127.0.0.1:8080 or [::1]:8080, not '$listen'"
 [ "$revoked" -le "$certs" ] || die "--revoked $revoked is more than --certs $certs"
 case $key in p256 | rsa2048) ;; *) die "--key is p256 or rsa2048" ;; esac
 
@@ -31,12 +34,33 @@ build=$(readlink -f "${TOCSIN_BUILD:?run me as ./dev up}")
 tocsin=$build/tools/tocsin
 [ -x "$tocsin" ] || die "$tocsin is not built: ./dev build"
 
-mkdir -p "$dir"
+[ -e "$dir" ] || mkdir -p "$dir"
+[ -d "$dir" ] || die "$dir is a file, not a folder"
+[ -w "$dir" ] || die "$dir cannot be written by $(id -un): take another DIR"
 dir=$(readlink -f "$dir")
 env=$dir/env
 for which in SIGNER_PID RESPONDER_PID; do
         ! alive "$(value "$env" $which)" || die "already up: process $(value "$env" $which) ($which) runs. ./dev down $dir first"
 done
+
+# What is there and was not made here stays there: all below is removed and made anew when an `up` was interrupted. A `store` may be a mount.
+mark='# Made by ./dev up'
+is_ours() { [ -f "$dir/ready" ] || grep -qs "^$mark" "$dir/softhsm2.conf" || [ -z "$(find "$dir" -mindepth 1 ! -path "$dir/store" -print -quit)" ]; }
+is_ours || die "$dir is not empty, and what is in it was not made by ./dev up: take another DIR"
+
+# is_free ADDR:PORT: can it be listened on?
+is_free() {
+        /usr/bin/python3 - "$1" <<'C'
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+try:
+    probe = socket.socket(socket.AF_INET6 if "[" in host else socket.AF_INET)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind((host.strip("[]"), int(port)))
+except (OSError, OverflowError) as problem:
+    sys.exit(f"up: cannot listen on {sys.argv[1]}: {problem}")
+C
+}
 
 # Each daemon under its own user, as in production, where we are root and those users can reach DIR; else all as we are.
 users=
@@ -54,9 +78,10 @@ base=http://$listen
 new=
 if [ ! -f "$dir/ready" ]; then
         new=1
+        is_free "$listen" || die "name another address: --listen 127.0.0.1:PORT"
         rm -rf "$dir"/{token,crl,run,issuers} "$dir"/store/*
         mkdir -p "$dir/token"
-        printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$dir/token" >"$SOFTHSM2_CONF"
+        printf '%s\ndirectories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$mark" "$dir/token" >"$SOFTHSM2_CONF"
         (umask 077 && od -An -N8 -tx1 /dev/urandom | tr -d ' \n' >"$dir/pin")
         softhsm2-util --init-token --free --label tocsin --so-pin "$(<"$dir/pin")" --pin "$(<"$dir/pin")" >/dev/null
         [ -z "$users" ] || chown -R tocsin-vault: "$dir/token" "$dir/pin"
@@ -88,21 +113,37 @@ C
         done
         /usr/bin/python3 "$here/serials.py" "$certs" "$revoked" "$dir/serials.csv" "$dir/serials.txt"
 fi
-[ -n "$new" ] || [ -z "$given_listen" ] || grep -qF "\"$listen\"" "$dir/tocsin.yaml" ||
-        die "$dir was made for another address, which stands in its certificates: leave --listen out, or take a new DIR"
+if [ -z "$new" ]; then
+        [[ $given != *" --listen "* ]] || grep -qF "\"$listen\"" "$dir/tocsin.yaml" ||
+                die "$dir was made for another address, which stands in its certificates: leave --listen out, or take a new DIR"
+        [[ $given != *" --workers "* ]] || sed -i "s/^  workers: .*/  workers: $workers/" "$dir/tocsin.yaml"
+        ! [[ $given =~ \ --(certs|revoked|key)\  ]] || echo "up: $dir goes on from what is there: --certs, --revoked and --key are for a new DIR" >&2
+fi
 listen=$(sed -n 's/^  listen: \["\(.*\)"\]$/\1/p' "$dir/tocsin.yaml")
 base=http://$listen
 
+[ -n "$new" ] || is_free "$listen" || die "what listens there must end first"
+
 cat >"$env" <<C
-TOCSIN=$tocsin
-TOCSIN_CONFIG=$dir/tocsin.yaml
+TOCSIN=$(quoted "$tocsin")
+TOCSIN_CONFIG=$(quoted "$dir/tocsin.yaml")
 OCSP_URL=$base/
 CRL_URL=$base/crl/demo-ca.crl
 DELTA_URL=$base/crl/demo-ca-delta.crl
 AIA_URL=$base/ca/demo-ca.cer
-CONTROL_SOCKET=$dir/run/control.sock
-SOFTHSM2_CONF=$SOFTHSM2_CONF
+CONTROL_SOCKET=$(quoted "$dir/run/control.sock")
+SOFTHSM2_CONF=$(quoted "$SOFTHSM2_CONF")
 C
+
+# An `up` that fails leaves nothing running.
+up=
+stop_all() {
+        [ -z "$up" ] || return 0
+        for which in RESPONDER_PID SIGNER_PID; do
+                stop "$(value "$env" $which)" 15 || true
+        done
+}
+trap stop_all EXIT
 
 # start NAME COMMAND...: in the background, detached, its log in DIR/NAME.log; NAME_PID into env.
 start() {
@@ -139,3 +180,4 @@ fi
 start responder "$build/responder/tocsin-responder" --config "$dir/tocsin.yaml"
 await responder "$(value "$env" RESPONDER_PID)" openssl ocsp -issuer "$dir/issuer.pem" -cert "$dir/cert-good.pem" \
         -url "$base/" -CAfile "$dir/root.pem"
+up=1
