@@ -138,7 +138,7 @@ static void fill_wanted(struct feed *f)
         struct bulk *b = &f->engine->bulk;
 
         while (b->wanted_n > 0 && f->packet->n < BULK_PACKET) {
-                struct issuer *is = b->wanted[b->wanted_at].issuer;
+                struct issuer *is = issuers_by_ca_key(f->engine->issuers, b->wanted[b->wanted_at].ca_key);
                 struct bytes serial = serial_bytes(&b->wanted[b->wanted_at].serial);
                 struct open_window *w;
                 struct status status;
@@ -164,7 +164,7 @@ void bulk_want(struct engine *e, struct issuer *is, struct bytes serial)
 
         if (b->wanted_n == BULK_WANTED_MAX) /* refresh finds it */
                 return;
-        b->wanted[at].issuer = is;
+        b->wanted[at].ca_key = is->ca_key;
         b->wanted[at].serial.len = (uint8_t)serial.len;
         memcpy(b->wanted[at].serial.data, serial.data, serial.len);
         b->wanted_n++;

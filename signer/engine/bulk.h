@@ -44,7 +44,7 @@ struct bulk {
         struct bulk_packet *packets, *free;
         struct bulk_batch *batches;
         struct {
-                struct issuer *issuer;
+                uint32_t ca_key;
                 struct serial serial;
         } wanted[BULK_WANTED_MAX];
         unsigned wanted_at, wanted_n;

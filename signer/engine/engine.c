@@ -248,8 +248,6 @@ void engine_close(struct engine *e)
                 event_free(e->events[i]);
         live_windows_drop(e->issuers);
         issuers_free(e->issuers);
-        for (unsigned i = 0; i < e->n_old_confs; i++)
-                conf_free(e->old_confs[i]);
         if (e->base)
                 event_base_free(e->base);
         env_close(e->env);
@@ -294,12 +292,16 @@ static void reload_done(struct task *task)
                 e->conf = op->set->conf;
                 if (schedule_reset(e) != OK)
                         log_error("the CRL schedule could not be read anew");
-                refresh_kick(e);
+                vault_renew(e);
+                ondemand_reloaded(e);
+                refresh_reloaded(e);
                 log_info("reloaded issuers=%u", op->set->n);
         } else {
                 log_error("reload failed error=\"%s\"", err_text(task->result));
         }
         reload_answer(op->client, task->result, op->set->n);
+        if (task->result != OK)
+                issuers_free(op->set);
         free(op);
 }
 
@@ -309,10 +311,9 @@ static enum err begin_reload(struct engine *e, struct client *client, struct con
         struct conf *conf = NULL;
         enum err err = ERR_NOMEM;
 
-        if (op && e->n_old_confs < sizeof(e->old_confs) / sizeof(e->old_confs[0]))
+        snprintf(ret_problem->text, sizeof(ret_problem->text), "%s", err_text(ERR_NOMEM));
+        if (op)
                 err = conf_load(e->conf->file, &conf, ret_problem);
-        else
-                snprintf(ret_problem->text, sizeof(ret_problem->text), "too many reloads: restart tocsin-signer");
         if (err == OK)
                 err = issuers_load(conf, engine_clock_now_s(&e->clock), &op->set);
         if (err != OK) {
@@ -320,7 +321,7 @@ static enum err begin_reload(struct engine *e, struct client *client, struct con
                 free(op);
                 return err;
         }
-        e->old_confs[e->n_old_confs++] = conf; /* freed at the end: work under way may point at any of them */
+        op->set->own_conf = conf;
         engine_clock_accept(&e->clock);
         *op = (struct reload_op){.task = {.priority = TASK_TRUTH, .work = reload_work, .done = reload_done},
                 .engine = e,

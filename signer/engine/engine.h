@@ -28,9 +28,7 @@
 struct event_base;
 
 struct engine {
-        const struct conf *conf; /* the present one; those before are in old_confs, since old issuers point at them */
-        struct conf *old_confs[64];
-        unsigned n_old_confs;
+        const struct conf *conf; /* the present one; those before are kept with their issuers, for work under way */
         int channel;
         struct event_base *base;
         struct env *env;

@@ -164,6 +164,7 @@ void issuers_free(struct issuers *set)
                         certificate_done(&set->items[i].ca);
                         certificate_done(&set->items[i].delegate);
                 }
+                conf_free(set->own_conf);
                 free(set->items);
                 free(set);
                 set = older;

@@ -45,6 +45,7 @@ struct issuer {
 
 struct issuers {
         const struct conf *conf;
+        struct conf *own_conf; /* NULL: conf is somebody else's */
         struct issuer *items;
         unsigned n;
         struct issuers *older; /* kept for what still points at it */

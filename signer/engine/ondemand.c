@@ -181,7 +181,7 @@ void ondemand_ask(struct engine *e, struct worker *w, const struct msg_sign_ask 
         struct question *q = NULL;
         bool truth;
 
-        if (!vault_is_up(e) || !can_sign(is) || e->stopping) {
+        if (!vault_is_coming(e) || !can_sign(is) || e->stopping) {
                 refuse_ask(e, w, ask, MSG_TRY_LATER);
                 return;
         }
@@ -328,6 +328,16 @@ struct filling {
         uint8_t tbs[URGENT_BATCH_MAX][TBS_MAX];
 };
 
+/* A reload made another issuer of it, or none. */
+static bool is_still_served(struct engine *e, struct question *q)
+{
+        struct issuer *is = issuers_by_ca_key(e->issuers, q->issuer->ca_key);
+
+        if (is)
+                q->issuer = is;
+        return is && issuer_is_served(is) && is->ocsp.configured;
+}
+
 /* False: it cannot go into this packet. */
 static bool put_question(struct engine *e, struct txn *txn, struct filling *f, struct question *q)
 {
@@ -335,6 +345,10 @@ static bool put_question(struct engine *e, struct txn *txn, struct filling *f, s
         struct bytes tbs = BYTES_NONE;
         enum err err;
 
+        if (!is_still_served(e, q)) {
+                question_refuse(e, q, MSG_TRY_LATER);
+                return false;
+        }
         if (q->waits_for_window || (u->n > 0 && u->questions[0]->issuer != q->issuer))
                 return false;
         if (q->extras)
@@ -467,6 +481,17 @@ void ondemand_vault_changed(struct engine *e)
 {
         if (!vault_is_up(e))
                 refuse_waiting(e, NULL);
+}
+
+/* Windows that were asked for belong to the issuers of before. */
+void ondemand_reloaded(struct engine *e)
+{
+        for (unsigned lane = 0; lane < 2; lane++) {
+                struct question *q;
+
+                TAILQ_FOREACH(q, &e->ondemand.waiting[lane], link)
+                q->waits_for_window = false;
+        }
 }
 
 void ondemand_window_ready(struct engine *e, struct issuer *is, bool is_there)

@@ -68,6 +68,8 @@ void ondemand_ask(struct engine *engine, struct worker *worker, const struct msg
 /* Puts as much as fits to the vault. */
 void ondemand_pump(struct engine *engine);
 void ondemand_vault_changed(struct engine *engine);
+/* There is another set of issuers. */
+void ondemand_reloaded(struct engine *engine);
 void ondemand_window_ready(struct engine *engine, struct issuer *issuer, bool is_there);
 
 /* ---- between ondemand.c and extras.c ---- */

@@ -263,7 +263,9 @@ static void window_done(struct task *task)
 
         r->busy = false;
         r->walking = NULL;
-        if (task->result != OK) {
+        if (r->set != e->issuers) {
+                slice_free(r, slice);
+        } else if (task->result != OK) {
                 log_warning("no window for a refresh slice error=\"%s\"", err_text(task->result));
                 if (task->result == ERR_NOSPC)
                         e->space_short = true;
@@ -295,6 +297,8 @@ static void walk_done(struct task *task)
         struct slice *slice = r->walking;
         struct engine *e = slice->engine;
 
+        if (r->set != e->issuers)
+                slice->n = 0;
         slice->issuer->n_fresh_pass += r->tally.n_fresh;
         slice->issuer->n_due_pass += slice->n;
         if (task->result != OK) {
@@ -348,6 +352,22 @@ void refresh_step(struct engine *e)
         /* The walk goes no further ahead than the token follows; while it is away nothing is prepared. */
         if (r->pass_open && r->n_slices < SLICES_AHEAD && vault_is_up(e))
                 begin_walk(e);
+}
+
+void refresh_reloaded(struct engine *e)
+{
+        struct refresh *r = &e->refresh;
+        struct slice *slice, *next;
+
+        r->pass_open = false;
+        r->again = true;
+        for (slice = r->ready; slice; slice = next) {
+                next = slice->next;
+                slice->at = slice->n;
+                if (slice->in_flight == 0)
+                        refresh_slice_used(e, slice);
+        }
+        refresh_step(e);
 }
 
 void refresh_kick(struct engine *e)

@@ -54,6 +54,8 @@ MUST_CHECK enum err refresh_start(struct engine *engine);
 void refresh_stop(struct engine *engine);
 /* Goes on, or begins a pass that is due. Called when a slice was used up, and once a second. */
 void refresh_step(struct engine *engine);
+/* There is another set of issuers: what was prepared for the old one is dropped, and all is looked at again. */
+void refresh_reloaded(struct engine *engine);
 /* New records: begin again as soon as possible. */
 void refresh_kick(struct engine *engine);
 /* The slice the bulk lane takes from, or NULL. */

@@ -17,6 +17,8 @@
 /* For the supervisor to kill the old vault and start another / for the token to open. */
 #define START_MS 15000
 #define OPEN_MS 30000
+/* For the answers of a vault that is to be replaced; a tightened policy does not wait longer for them. */
+#define DRAIN_MS 2000
 /* Answers taken before other events get their turn. */
 #define ANSWERS_A_TURN 64
 
@@ -30,6 +32,16 @@ unsigned vault_next_pause(unsigned pause_ms)
 bool vault_is_up(const struct engine *e)
 {
         return e->vault.state == VAULT_UP;
+}
+
+bool vault_is_coming(const struct engine *e)
+{
+        return vault_is_up(e) || e->vault.renewing;
+}
+
+static bool has_lanes(const struct vault_client *v)
+{
+        return v->state == VAULT_UP || v->state == VAULT_DRAINING;
 }
 
 static void set_state(struct engine *e, enum vault_state state)
@@ -77,7 +89,7 @@ static void go_down(struct engine *e, const char *why)
                 return;
         if (v->signed_since_up)
                 v->pause_ms = 0;
-        v->signed_since_up = false;
+        v->signed_since_up = v->renewing = v->renew_again = false;
         v->pause_ms = vault_next_pause(v->pause_ms);
         v->retry_at_ms = clock_mono_ms() + v->pause_ms;
         v->retry_at_s = engine_clock_now_s(&e->clock) + (v->pause_ms + 999) / 1000;
@@ -104,10 +116,53 @@ static void ask_for_vault(struct engine *e)
                 engine_quit(e, "the supervisor is gone");
 }
 
+/* Closing our ends ends the old vault, if the supervisor has not already. */
+static void retire(struct engine *e)
+{
+        close_lane(&e->vault, VAULT_URGENT);
+        close_lane(&e->vault, VAULT_BULK);
+        return_calls(&e->vault);
+        ask_for_vault(e);
+}
+
+static bool is_drained(const struct vault_client *v)
+{
+        return (v->n_calls[VAULT_URGENT] == 0 && v->n_calls[VAULT_BULK] == 0) ||
+               clock_mono_ms() - v->state_since_ms > DRAIN_MS;
+}
+
+static void retire_if_drained(struct engine *e)
+{
+        if (e->vault.state == VAULT_DRAINING && is_drained(&e->vault))
+                retire(e);
+}
+
+void vault_renew(struct engine *e)
+{
+        struct vault_client *v = &e->vault;
+
+        if (v->state == VAULT_DOWN)
+                v->retry_at_ms = clock_mono_ms();
+        else if (v->state == VAULT_ASKED || v->state == VAULT_OPENING)
+                v->renew_again = true;
+        if (v->state != VAULT_UP)
+                return;
+        v->renewing = true;
+        snprintf(v->error, sizeof(v->error), "reloaded: a fresh vault takes over");
+        set_state(e, VAULT_DRAINING);
+        retire_if_drained(e);
+}
+
 static void come_up(struct engine *e, struct bytes text)
 {
         set_state(e, VAULT_UP);
         e->vault.error[0] = '\0';
+        e->vault.renewing = false;
+        if (e->vault.renew_again) {
+                e->vault.renew_again = false;
+                vault_renew(e);
+                return;
+        }
         log_info("the token is open %.*s", (int)text.len, (const char *)text.data);
         engine_vault_is_up(e);
 }
@@ -151,7 +206,7 @@ static bool take_answer(struct engine *e, enum vault_lane lane, struct bytes pac
         }
         if (a.kind == VAULT_HEALTH) {
                 take_health(e, &a);
-                return e->vault.state == VAULT_UP;
+                return has_lanes(&e->vault) && e->vault.fds[lane] >= 0;
         }
         if (a.outcome == VAULT_TOKEN) {
                 snprintf(why, sizeof(why), "%.*s", (int)a.text.len, (const char *)a.text.data);
@@ -166,7 +221,7 @@ static bool take_answer(struct engine *e, enum vault_lane lane, struct bytes pac
         if (a.outcome == VAULT_OK)
                 e->vault.signed_since_up = true;
         call->done(call, &a);
-        return e->vault.state == VAULT_UP;
+        return has_lanes(&e->vault);
 }
 
 static void read_lane(struct engine *e, enum vault_lane lane)
@@ -192,6 +247,7 @@ static void on_urgent(evutil_socket_t fd, short what, void *arg)
 {
         (void)fd, (void)what;
         read_lane(arg, VAULT_URGENT);
+        retire_if_drained(arg);
         engine_feed_vault(arg);
 }
 
@@ -199,6 +255,7 @@ static void on_bulk(evutil_socket_t fd, short what, void *arg)
 {
         (void)fd, (void)what;
         read_lane(arg, VAULT_BULK);
+        retire_if_drained(arg);
         engine_feed_vault(arg);
 }
 
@@ -233,7 +290,7 @@ static void take_word(struct engine *e, uint8_t word, int fd)
         else if (fd >= 0)
                 close(fd);
         /* While a new one is asked for it speaks of the old one. */
-        if (word == SUPERVISOR_VAULT_DIED && (e->vault.state == VAULT_OPENING || e->vault.state == VAULT_UP))
+        if (word == SUPERVISOR_VAULT_DIED && e->vault.state != VAULT_ASKED)
                 go_down(e, "the vault died");
 }
 
@@ -278,8 +335,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
                 go_down(e, "the supervisor started no vault");
         else if (v->state == VAULT_OPENING && now - v->state_since_ms > OPEN_MS)
                 go_down(e, "the token does not open");
-        else if (v->state == VAULT_UP && now >= oldest_due(v))
+        else if (has_lanes(v) && now >= oldest_due(v))
                 go_down(e, "the token hangs: the vault is killed and started again");
+        retire_if_drained(e);
 }
 
 enum err vault_client_start(struct engine *e)

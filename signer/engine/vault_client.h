@@ -4,6 +4,10 @@
  * Down -> asked (the supervisor starts one) -> opening (until it says that the token opened) -> up. Away from up, a new one
  * is asked for with a growing pause. Sockets come new with each vault, so no late answer of an old one can arrive. Main
  * thread.
+ *
+ * After a reload a fresh vault takes over, since what the old one may sign was read from the old configuration: up ->
+ * draining (what is under way is answered, nothing new is asked) -> asked -> opening -> up. On-demand questions wait
+ * meanwhile.
  */
 #pragma once
 
@@ -18,7 +22,7 @@ struct event;
 /* A signer whose key the token lacks is asked for again after this. */
 #define VAULT_NO_KEY_REST_MS 30000
 
-enum vault_state { VAULT_DOWN, VAULT_ASKED, VAULT_OPENING, VAULT_UP };
+enum vault_state { VAULT_DOWN, VAULT_ASKED, VAULT_OPENING, VAULT_UP, VAULT_DRAINING };
 enum vault_lane { VAULT_URGENT, VAULT_BULK, VAULT_LANES };
 
 /* One packet under way, embedded in its owner. */
@@ -44,12 +48,18 @@ struct vault_client {
         int64_t retry_at_ms;    /* monotonic */
         unsigned pause_ms;      /* before the next try */
         bool signed_since_up;
-        char error[256]; /* why it is down */
+        bool renewing;    /* a fresh one takes over */
+        bool renew_again; /* the one that is coming up may have read an older configuration still */
+        char error[256];  /* why it is down */
 };
 
 MUST_CHECK enum err vault_client_start(struct engine *engine);
 void vault_client_stop(struct engine *engine);
 bool vault_is_up(const struct engine *engine);
+/* Up, or about to be: worth waiting for. */
+bool vault_is_coming(const struct engine *engine);
+/* The configuration changed, or what stands in its files. */
+void vault_renew(struct engine *engine);
 /* Sends `question` (its id is filled in). ERR_AGAIN: the socket is full, ask again after an answer; ERR_TOKEN: away. On
  * failure `done` is not called. `timeout_ms` 0: the configured token timeout. */
 MUST_CHECK enum err vault_ask(struct engine *engine, enum vault_lane lane, struct vault_call *call,

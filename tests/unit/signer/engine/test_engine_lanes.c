@@ -169,6 +169,8 @@ static void nothing_is_signed_in_bulk_before_its_promise_is_committed(void **sta
         struct window w;
 
         (void)state;
+        f.issuer.crl_key = f.conf.file; /* "": no CRL is asked for before it */
+        fixture_start(&f, N_RECORDS);
         fake_vault_hold(&f.vault, true);
         fixture_run_until(&f, has_asked_in_bulk);
         assert_non_null(f.engine.refresh.ready);
@@ -331,6 +333,42 @@ static void with_the_token_away_revocations_commit_and_questions_get_try_later(v
         fixture_send(&f, &ask);
         assert_answer(OCSP_REVOKED);
         fixture_run_until(&f, is_all_signed);
+}
+
+static bool is_second_up(struct fixture *fx)
+{
+        return vault_is_up(&fx->engine) && fake_vault_started(&fx->vault) == 2;
+}
+
+static void a_reload_lets_a_fresh_vault_take_over_and_no_question_is_refused(void **state)
+{
+        struct msg_sign_ask ask;
+
+        (void)state;
+        fixture_run_until(&f, is_idle);
+        hold_question(3);
+        vault_renew(&f.engine);
+        assert_false(vault_is_up(&f.engine));
+        ask = fixture_ask(&f, 4); /* comes while the old one drains */
+        fixture_send(&f, &ask);
+        fixture_turn(&f);
+        fake_vault_hold(&f.vault, false);
+        assert_answer(OCSP_GOOD);
+        assert_answer(OCSP_GOOD);
+        fixture_run_until(&f, is_second_up);
+}
+
+static void a_reload_while_a_vault_opens_makes_another(void **state)
+{
+        (void)state;
+        fixture_run_until(&f, is_idle);
+        vault_renew(&f.engine);
+        vault_renew(&f.engine);
+        assert_int_equal(f.engine.vault.state, VAULT_ASKED);
+        for (unsigned i = 0; i < 200 && fake_vault_started(&f.vault) < 3; i++)
+                fixture_turn(&f);
+        fixture_run_until(&f, is_up);
+        assert_int_equal(fake_vault_started(&f.vault), 3);
 }
 
 /* ---- bulk, write-back ---- */
@@ -506,7 +544,7 @@ int main(void)
                 TEST(a_question_gets_a_signed_answer_that_verifies),
                 TEST(a_serial_that_was_never_issued_is_unauthorized),
                 TEST(nothing_is_signed_on_demand_before_its_promise_is_committed),
-                TEST(nothing_is_signed_in_bulk_before_its_promise_is_committed),
+                TEST_STARTS(nothing_is_signed_in_bulk_before_its_promise_is_committed),
                 TEST(identical_questions_are_signed_once),
                 TEST(after_a_revocation_the_answer_is_revoked),
                 TEST(a_good_in_flight_is_never_handed_out_after_the_activation),
@@ -515,6 +553,8 @@ int main(void)
                 TEST(extras_beyond_their_rate_get_try_later_and_the_truth_does_not),
                 TEST(a_worker_beyond_its_credit_gets_try_later),
                 TEST(with_the_token_away_revocations_commit_and_questions_get_try_later),
+                TEST(a_reload_lets_a_fresh_vault_take_over_and_no_question_is_refused),
+                TEST(a_reload_while_a_vault_opens_makes_another),
                 TEST(what_is_imported_is_signed_without_being_asked_for),
                 TEST(a_late_good_is_not_written_over_a_revocation),
                 TEST(one_bad_line_and_nothing_is_applied),
