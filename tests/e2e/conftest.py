@@ -58,6 +58,13 @@ class House:
     def down(self):
         done = subprocess.run([ROOT / "dev", "down", self.dir], text=True, capture_output=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
+        self.expect_no_sanitizer_report()
+
+    def expect_no_sanitizer_report(self):
+        for path in self.dir.glob("*.log"):
+            text = path.read_text(errors="replace")
+            for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:"):
+                assert mark not in text, f"{path.name}: " + text[text.index(mark):][:3000]
 
     def configure(self, group, *lines):
         """More options of a group of tocsin.yaml; the responder's new workers have them when this returns."""
