@@ -196,6 +196,20 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
         return ++h->n_aborts > MAX_ABORTS ? calm_down(h) : 0;
 }
 
+/* RFC 9113 8.1: the answer is complete and went out; the rest of the request is not wanted. */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+        struct http2_stream *s;
+
+        (void)user_data;
+        if (frame->hd.type != NGHTTP2_HEADERS || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+                return 0;
+        s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+        if (s && !s->is_whole)
+                nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+        return 0;
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user_data)
 {
         struct http2 *h = user_data;
@@ -318,6 +332,7 @@ static bool make_callbacks(struct http2_pool *pool)
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(pool->callbacks, on_data);
         nghttp2_session_callbacks_set_on_frame_recv_callback(pool->callbacks, on_frame);
         nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(pool->callbacks, on_invalid_frame);
+        nghttp2_session_callbacks_set_on_frame_send_callback(pool->callbacks, on_frame_sent);
         nghttp2_session_callbacks_set_on_stream_close_callback(pool->callbacks, on_stream_close);
         nghttp2_option_set_no_closed_streams(pool->option, 1);
         nghttp2_option_set_max_outbound_ack(pool->option, 100);

@@ -227,7 +227,6 @@ static void park(struct http2_item *item)
         struct http2_pool *pool = s->session->pool;
 
         s->sign = item->sign;
-        s->sign.answer = NULL;
         if (sign_client_ask(pool->config.sign, &pool->config.service->ask, &s->parked.waiter) == OK)
                 http2_stream_move(s, STREAM_PARKED);
         else
@@ -241,7 +240,6 @@ static void submit(struct http2_item *item)
         nghttp2_data_provider provider = {.source.ptr = s, .read_callback = http2_read_body};
         bool has_body = item->body_len > 0 || item->file;
 
-        s->sign.answer = NULL;
         s->out = &h->pool->config.service->out.data[item->body_at];
         s->out_len = item->body_len;
         s->file = item->file;
@@ -253,8 +251,6 @@ static void submit(struct http2_item *item)
                 end_answer(s);
         if (nghttp2_submit_response(h->session, s->id, item->head, item->n_head, has_body ? &provider : NULL) != 0)
                 nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
-        else if (!s->is_whole) /* RFC 9113 8.1: the answer is complete, the rest of the request is not wanted */
-                nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 }
 
 static void submit_batch(struct http2_pool *pool)

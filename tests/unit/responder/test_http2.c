@@ -272,6 +272,7 @@ static void a_late_good_is_never_sent(void **state)
         fixture_revoke(*state, A, NOW);
         engine_answer(*state, &first, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
         assert_false(h2_take(&c, number, &r));
+        assert_null(http2_stream_next(&session_of(*state)->lists[STREAM_PARKED])->sign.answer);
         assert_true(engine_take(*state, &second));
         engine_answer(*state, &second, &(struct ocsp_status){.cert_status = OCSP_REVOKED, .revoked_at_s = NOW}, 1, NOW);
         assert_status(number, OCSP_REVOKED);
@@ -294,6 +295,7 @@ static void an_answer_of_the_engine_is_not_kept_for_when_the_window_opens(void *
         h2_pump(&c);
         engine_answer(*state, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
         assert_false(h2_take(&c, number, &r));
+        assert_null(http2_stream_next(&session_of(*state)->lists[STREAM_READY])->sign.answer); /* its memory is gone */
         fixture_revoke(*state, A, NOW - 50);
         fixture_sign(*state, A, NOW - 50, NOW + 86400);
         assert_int_equal(nghttp2_submit_window_update(c.session, NGHTTP2_FLAG_NONE, c.streams[number].id, 65535), 0);
@@ -316,6 +318,28 @@ static void waiting_ends_in_try_later(void **state)
         fixture_at_ms(f, clock_mono_ms() + 4000);
         assert_false(h2_take(&c, number, &r));
         fixture_at_ms(f, clock_mono_ms() + 2500);
+        r = take(number);
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        h2_close(&c);
+}
+
+static void waiting_ends_also_on_a_connection_that_never_rests(void **state)
+{
+        struct fixture *f = *state;
+        int64_t start_ms = clock_mono_ms();
+        struct msg_sign_ask ask;
+        struct reply r;
+        unsigned number;
+
+        fixture_import(f, A);
+        h2_open(&c, f, 65535);
+        number = h2_post(&c, ASK(A));
+        h2_pump(&c);
+        assert_true(engine_take(f, &ask));
+        for (unsigned i = 1; i <= 14; i++) {
+                fixture_at_ms(f, start_ms + 500 * i);
+                assert_int_equal(take(h2_ask(&c, "GET", "/healthz", NULL, NULL)).status, 200);
+        }
         r = take(number);
         assert_ocsp_error(&r, OCSP_TRY_LATER);
         h2_close(&c);
@@ -355,6 +379,13 @@ static void a_client_that_goes_away_leaves_nothing(void **state)
 
 /* ---- flow control ---- */
 
+static void put_filled(struct builder *b, size_t len)
+{
+        memset(builder_extend(b, len), 'a', len);
+        builder_put_u8(b, 0);
+        b->len--;
+}
+
 static void a_small_window_gets_the_answer_piece_by_piece(void **state)
 {
         struct reply r;
@@ -382,16 +413,54 @@ static void shut_windows_keep_no_answers(void **state)
         h2_close(&c);
 }
 
+/* Another CA, whose certificate is an answer of so many octets. */
+static void put_large_certificate(struct fixture *f, size_t len)
+{
+        _cleanup_(builder_done) struct builder certificate = {0};
+        struct bytes name = BYTES_LIT("\x30\x0f\x31\x0d\x30\x0b\x06\x03\x55\x04\x03\x0c\x04Wide");
+        struct ca ca = {.label = BYTES_LIT("large"), .name = name, .spki = builder_bytes(&f->spki), .not_after_s = NOW + 1000000};
+        struct txn *txn;
+        uint32_t id;
+
+        memset(builder_extend(&certificate, len), 'c', len);
+        ca.certificate = builder_bytes(&certificate);
+        assert_int_equal(ca_key_init(&ca.key, name, builder_bytes(&f->octets)), OK);
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        assert_int_equal(ca_put(txn, &ca, &id), OK);
+        assert_int_equal(txn_commit(txn), OK);
+}
+
 static void windows_of_one_octet_keep_a_bounded_number_of_answers(void **state)
 {
-        signed_serial(*state, A);
+        enum { LEN = 1200, BATCH = HTTP2_BATCH * LEN };
+
+        put_large_certificate(*state, LEN);
         h2_open(&c, *state, 1);
         for (unsigned i = 0; i < HTTP2_MAX_STREAMS; i++)
-                h2_post(&c, ASK(A));
+                h2_ask(&c, "GET", "/ca/large.cer", NULL, NULL);
         h2_pump(&c);
-        assert_in_range(session_of(*state)->n_held, 1, 64 * 1024 + SERVICE_OUT_SIZE);
+        assert_in_range(session_of(*state)->n_held, LEN - 1, 64 * 1024 + BATCH); /* not all of 150,000 */
         h2_close(&c);
         assert_null(((struct fixture *)*state)->pool.first);
+}
+
+static void the_fields_of_waiting_requests_are_bounded(void **state)
+{
+        _cleanup_(builder_done) struct builder uri = {0};
+        unsigned n_refused = 0;
+
+        h2_open(&c, *state, 0);
+        h2_pump(&c);
+        builder_put_u8(&uri, '/');
+        put_filled(&uri, 4000);
+        for (unsigned i = 0; i < 40; i++)
+                h2_ask(&c, "GET", (const char *)uri.data, NULL, NULL);
+        h2_pump(&c);
+        for (unsigned i = 0; i < 40; i++)
+                n_refused += c.streams[i].is_closed && c.streams[i].code == NGHTTP2_REFUSED_STREAM;
+        assert_in_range(session_of(*state)->n_kept, 60000, 64 * 1024 + 4100);
+        assert_int_equal(n_refused, 40 - session_of(*state)->n_streams);
+        h2_close(&c);
 }
 
 static void a_window_that_stays_shut_ends_the_stream(void **state)
@@ -419,26 +488,25 @@ static void a_window_that_stays_shut_ends_the_stream(void **state)
 
 /* ---- limits ---- */
 
-static void put_filled(struct builder *b, size_t len)
-{
-        memset(builder_extend(b, len), 'a', len);
-        builder_put_u8(b, 0);
-        b->len--;
-}
-
 static void too_much_is_refused_with_its_status(void **state)
 {
         _cleanup_(builder_done) struct builder uri = {0}, fields = {0}, body = {0};
         struct fixture *f = *state;
+        struct reply r;
+        unsigned number;
 
         h2_open(&c, f, 65535);
         builder_put_u8(&uri, '/');
         put_filled(&uri, f->conf.max_uri);
         put_filled(&fields, f->service.limits.max_head);
-        put_filled(&body, f->conf.max_body + 1);
+        put_filled(&body, 40000); /* frames of 16 kB: refused after the first */
         assert_int_equal(take(h2_ask(&c, "GET", (const char *)uri.data, NULL, NULL)).status, 414);
         assert_int_equal(take(h2_ask(&c, "GET", "/", NULL, H2_FIELDS("x", (const char *)fields.data))).status, 431);
-        assert_int_equal(take(h2_ask(&c, "POST", "/", &body, NULL)).status, 413);
+        number = h2_ask(&c, "POST", "/", &body, NULL);
+        r = take(number);
+        assert_int_equal(r.status, 413);
+        assert_field(&r, "Content-Length", "0"); /* said before the request ended, so the stream is reset behind it */
+        assert_int_equal(c.streams[number].code, NGHTTP2_NO_ERROR);
         assert_int_equal(take(h2_ask(&c, "GET", "/healthz", NULL, NULL)).status, 200); /* the connection goes on */
         h2_close(&c);
 }
@@ -661,7 +729,7 @@ static void ambiguous_requests_are_refused(void **state)
         assert_int_equal(take(h2_ask_raw(&c, NULL, H2_FIELDS(":method", "GET", ":path", "/healthz", ":scheme", "http", ":authority", "u@h"))).status, 400);
         assert_int_equal(take(h2_ask_raw(&c, NULL, H2_FIELDS(":method", "GET", ":path", "/healthz", ":scheme", "http", "host", "h"))).status, 200);
         assert_int_equal(take(h2_ask(&c, "POST", "/", NULL, H2_FIELDS("content-type", "a", "content-type", "b"))).status, 400);
-        assert_int_equal(take(h2_ask(&c, "GET", "/#", NULL, NULL)).status, 400);
+        assert_int_equal(take(h2_ask(&c, "GET", "/healthz#", NULL, NULL)).status, 400);
         assert_int_equal(take(h2_ask(&c, "POST", "/", NULL, H2_FIELDS("expect", "miracles"))).status, 417);
         h2_close(&c);
 }
@@ -741,11 +809,13 @@ int main(void)
                 HTTP2_TEST(a_late_good_is_never_sent),
                 HTTP2_TEST(an_answer_of_the_engine_is_not_kept_for_when_the_window_opens),
                 HTTP2_TEST(waiting_ends_in_try_later),
+                HTTP2_TEST(waiting_ends_also_on_a_connection_that_never_rests),
                 HTTP2_TEST(beyond_the_credit_the_answer_is_try_later_at_once),
                 HTTP2_TEST(a_client_that_goes_away_leaves_nothing),
                 HTTP2_TEST(a_small_window_gets_the_answer_piece_by_piece),
                 HTTP2_TEST(shut_windows_keep_no_answers),
                 HTTP2_TEST(windows_of_one_octet_keep_a_bounded_number_of_answers),
+                HTTP2_TEST(the_fields_of_waiting_requests_are_bounded),
                 HTTP2_TEST(a_window_that_stays_shut_ends_the_stream),
                 HTTP2_TEST(too_much_is_refused_with_its_status),
                 HTTP2_TEST(a_field_list_that_unfolds_without_end_ends_the_connection),
