@@ -55,6 +55,7 @@ struct answer {
         struct about {
                 const struct ca_entry *ca; /* NULL = none */
                 struct bytes serial;       /* the first that was asked about; empty = none */
+                enum hash_alg hash;        /* ... and the digest of its CertID */
                 enum outcome outcome;
         } about; /* for counters and the access log */
         const char *allow; /* 405: the methods that are */

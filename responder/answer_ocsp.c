@@ -102,7 +102,6 @@ static enum ocsp_response_status read_question(struct turn *t, struct bytes der,
                 return OCSP_UNAUTHORIZED;
         if (e != OK)
                 return OCSP_MALFORMED_REQUEST;
-        s->stats.n_cert_id_hashes[q->request.cert_ids[0].hash]++; /* req 1.9 */
         if (q->request.n_cert_ids > s->conf->max_cert_ids)
                 return OCSP_UNAUTHORIZED;
         q->ca = find_ca(t, &q->request);
@@ -309,6 +308,7 @@ enum verdict answer_ocsp(struct turn *t, const struct request *r, struct bytes r
         if (verdict == VERDICT_ANSWERED && q.request.n_cert_ids > 0) {
                 ret_answer->about.ca = q.ca;
                 ret_answer->about.serial = q.request.cert_ids[0].serial;
+                ret_answer->about.hash = q.request.cert_ids[0].hash;
         }
         return verdict;
 }

@@ -123,6 +123,8 @@ static void count(struct service *s, const struct request *r, const struct answe
 {
         s->n_in_turn++;
         s->stats.n_requests[r->method][r->protocol][a->status / 100]++;
+        if (a->about.serial.len > 0)
+                s->stats.n_cert_id_hashes[a->about.hash]++; /* req 1.9 */
         if (a->about.outcome != OUTCOME_NONE)
                 s->stats.n_outcomes[issuer_row(&s->stats, a->about.ca)][a->about.outcome]++;
 }
