@@ -205,6 +205,7 @@ static void be_admin(struct master *m)
 
         for (unsigned i = 0; i < m->n_listeners; i++)
                 close(m->listeners[i].fd);
+        tls_context_free(m->tls); /* it needs no key */
         board_read_only(m->board);
         begin_child(m, "admin");
         exit(admin_run(&config));
