@@ -159,29 +159,6 @@ static enum err take_line(struct parser *p, size_t end, unsigned status, struct 
 
 /* ---- request line (RFC 9112 3) ---- */
 
-static const struct method_row {
-        struct bytes name;
-        enum method method;
-} METHODS[] = {
-        {BYTES_LIT("GET"), METHOD_GET},
-        {BYTES_LIT("POST"), METHOD_POST},
-        {BYTES_LIT("HEAD"), METHOD_HEAD},
-        {BYTES_LIT("PUT"), METHOD_OTHER},
-        {BYTES_LIT("DELETE"), METHOD_OTHER},
-        {BYTES_LIT("OPTIONS"), METHOD_OTHER},
-        {BYTES_LIT("CONNECT"), METHOD_OTHER},
-        {BYTES_LIT("TRACE"), METHOD_OTHER},
-        {BYTES_LIT("PATCH"), METHOD_OTHER},
-};
-
-enum method http1_find_method(struct bytes name)
-{
-        for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++)
-                if (bytes_equal(name, METHODS[i].name))
-                        return METHODS[i].method;
-        return METHOD_UNKNOWN;
-}
-
 static enum err read_version(struct parser *p, struct bytes version)
 {
         if (version.len != 8 || memcmp(version.data, "HTTP/", 5) != 0 || version.data[6] != '.' ||
@@ -278,7 +255,7 @@ static enum err read_request_line(struct parser *p)
         e = read_version(p, slice(rest, (size_t)(space - rest.data) + 1, rest.len));
         if (e != OK)
                 return e;
-        p->request.method = http1_find_method(method);
+        p->request.method = request_find_method(method);
         return read_target(p, method, slice(rest, 0, (size_t)(space - rest.data)));
 }
 

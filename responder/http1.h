@@ -43,10 +43,7 @@ enum http1_outcome {
 enum http1_outcome http1_read(const struct http1_limits *limits, struct http1_state *state, struct bytes in,
         uint8_t *body_memory, struct request *ret_request, size_t *ret_used, unsigned *ret_status);
 
-/* ---- for HTTP/2, too ---- */
-
-enum method http1_find_method(struct bytes name);
-/* Path and query of a target that begins with '/' (RFC 9112 3.2.1). False: it does not, or holds what no target may. */
+/* For HTTP/2, too. Path and query of a target that begins with '/' (RFC 9112 3.2.1). False: it does not, or holds what no target may. */
 bool http1_read_origin_form(struct bytes target, struct request *ret_request);
 
 /* Most octets a request can take that http1_read does not refuse. */

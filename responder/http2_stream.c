@@ -265,7 +265,7 @@ void http2_stream_take_body(struct http2_stream *s, struct bytes data)
 void http2_stream_request(const struct http2_stream *s, struct request *ret_request)
 {
         struct bytes path = http2_stream_field(s, FIELD_PATH);
-        struct request r = {.method = http1_find_method(http2_stream_field(s, FIELD_METHOD)), .protocol = PROTOCOL_HTTP2,
+        struct request r = {.method = request_find_method(http2_stream_field(s, FIELD_METHOD)), .protocol = PROTOCOL_HTTP2,
                 .keep_alive = true};
 
         if (path.len == 0 || !http1_read_origin_form(path, &r))

@@ -34,3 +34,6 @@ struct request {
         struct bytes if_range;
         struct bytes body;
 };
+
+/* RFC 9110 9: names are case-sensitive. */
+enum method request_find_method(struct bytes name);
