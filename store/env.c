@@ -123,6 +123,8 @@ static enum err open_tables_in(struct env *env, MDB_txn *txn, unsigned *ret_vers
         int rc = open_table(env, txn, TABLE_META, 0);
         enum err e;
 
+        if (rc == 0)
+                rc = mdb_dbi_open(txn, NULL, 0, &env->names);
         if (rc != 0)
                 return err_from_lmdb(rc);
         e = check_version(env, txn, ret_version);

@@ -6,6 +6,7 @@
 
 #include "store/env.h"
 #include "store/schema.h"
+#include "store/tree.h"
 
 /* A pin is younger than ENV_PIN_MS / 2 when the next is opened, and the last but one goes at ENV_PIN_MS: four at most. */
 #define ENV_PINS 6
@@ -23,11 +24,14 @@ struct txn {
         bool is_write, is_turn;
         int64_t turn_ms;    /* turn: monotonic, when it began */
         int64_t renewed_ms; /* turn: when this snapshot was taken */
+        struct tree trees[TABLE_N]; /* turn: of this snapshot, where ... */
+        bool has_tree[TABLE_N];     /* ... it was asked for */
 };
 
 struct env {
         MDB_env *lmdb;
         MDB_dbi dbi[TABLE_N];
+        MDB_dbi names; /* the table of the tables */
         bool is_writer;
         bool io_failed; /* an EIO of a commit is never tried again */
         int lock_fd;    /* engine.lock, or -1 */

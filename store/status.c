@@ -37,12 +37,15 @@ enum err status_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struc
 {
         struct status s = {0};
         struct exception exception;
+        struct record_place place;
         struct record record;
-        enum err e = exception_get_visible(txn, ca_key, serial, &exception), e2;
+        enum err e, e2;
 
+        record_seek(txn, ca_key, serial, &place); /* so that its page is here when the exceptions are through */
+        e = exception_get_visible(txn, ca_key, serial, &exception);
         if (e != OK && e != ERR_NOT_FOUND)
                 return e;
-        e2 = record_get(txn, ca_key, serial, &record);
+        e2 = record_get_at(txn, &place, &record);
         if (e2 != OK)
                 return e == OK && e2 == ERR_NOT_FOUND ? ERR_CORRUPT : e2;
         s.not_after = record.not_after;

@@ -149,6 +149,7 @@ static enum err renew_turn(struct env *env, struct txn *txn, int64_t now_ms)
         if (txn->lmdb)
                 mdb_txn_reset(txn->lmdb);
         txn->renewed_ms = -ENV_PIN_MS;
+        memset(txn->has_tree, 0, sizeof txn->has_tree);
         rc = env_renew(env, &txn->lmdb);
         if (rc != 0)
                 return err_from_lmdb(rc);
@@ -207,7 +208,7 @@ static MDB_cursor *kept_cursor(struct txn *txn, enum table table)
         return txn->err == OK ? txn->cursors[table] : NULL;
 }
 
-enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value)
+static enum err get_by_lmdb(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value)
 {
         MDB_val k = to_val(key), v;
         MDB_cursor *cursor = txn->is_write ? kept_cursor(txn, table) : NULL;
@@ -220,6 +221,51 @@ enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct byt
                 return err_from_lmdb(rc);
         *ret_value = from_val(v);
         return OK;
+}
+
+/* The table's row under its name, as this snapshot has it, and where its pages lie. */
+static enum err load_tree(struct txn *txn, enum table table)
+{
+        MDB_val k = to_val(bytes_str(schema_table_name(table))), v;
+        MDB_envinfo info;
+        MDB_stat stat;
+
+        if (mdb_env_info(txn->env->lmdb, &info) != 0 || mdb_env_stat(txn->env->lmdb, &stat) != 0)
+                return ERR_UNSUPPORTED;
+        if (mdb_get(txn->lmdb, txn->env->names, &k, &v) != 0)
+                return ERR_UNSUPPORTED;
+        return tree_init(&txn->trees[table], info.me_last_pgno + 1, stat.ms_psize, from_val(v));
+}
+
+static const struct tree *tree_of(struct txn *txn, enum table table)
+{
+        if (!txn->is_turn)
+                return NULL;
+        if (!txn->has_tree[table])
+                txn->has_tree[table] = load_tree(txn, table) == OK;
+        return txn->has_tree[table] ? &txn->trees[table] : NULL;
+}
+
+struct txn_place txn_seek(struct txn *txn, enum table table, struct bytes key)
+{
+        const struct tree *tree = tree_of(txn, table);
+        struct txn_place place = {0};
+
+        if (!tree || tree_find_leaf(tree, key, &place.leaf) != OK)
+                place.leaf = NULL;
+        return place;
+}
+
+enum err txn_get_at(struct txn *txn, enum table table, struct bytes key, struct txn_place place, struct bytes *ret_value)
+{
+        enum err e = place.leaf ? tree_search_leaf(&txn->trees[table], place.leaf, key, ret_value) : ERR_UNSUPPORTED;
+
+        return e == ERR_UNSUPPORTED ? get_by_lmdb(txn, table, key, ret_value) : e;
+}
+
+enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value)
+{
+        return txn_get_at(txn, table, key, txn_seek(txn, table, key), ret_value);
 }
 
 uint8_t *txn_put_room(struct txn *txn, enum table table, struct bytes key, size_t len)

@@ -44,6 +44,13 @@ bool txn_is_sound(const struct txn *txn);
 uint64_t txn_id(const struct txn *txn);
 
 MUST_CHECK enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value);
+/* The same in two steps: what is asked for in between, the row's page comes along with. Only a turn gains by it. */
+struct txn_place {
+        const uint8_t *leaf; /* NULL: not known */
+};
+struct txn_place txn_seek(struct txn *txn, enum table table, struct bytes key);
+MUST_CHECK enum err txn_get_at(
+        struct txn *txn, enum table table, struct bytes key, struct txn_place place, struct bytes *ret_value);
 void txn_put(struct txn *txn, enum table table, struct bytes key, struct bytes value);
 /* Room for `len` octets as the value of `key`, to be filled at once (no further call in between); NULL once failed. When the
  * value there has that length already it is rewritten in place (its old octets are still in it). */

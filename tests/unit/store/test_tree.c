@@ -1,0 +1,186 @@
+/* A turn's own search of LMDB's pages finds what LMDB finds, and never leaves the map, whatever stands in it. */
+#include "store_helper.h"
+
+#include "store/env_lmdb.h"
+
+#define N_ROWS 5000u
+#define PAGE 4096u
+
+static uint32_t mix(uint32_t i)
+{
+        i = (i ^ 61) ^ (i >> 16);
+        i *= 9;
+        i ^= i >> 4;
+        i *= 0x27d4eb2d;
+        return i ^ (i >> 15);
+}
+
+/* Keys of 4 to 11 octets with much in common, some the beginning of others. */
+static struct key key_of(uint32_t i)
+{
+        struct key k = {0};
+        struct builder b = builder_fixed(k.data, sizeof k.data);
+
+        builder_put_u32(&b, mix(i) % 1000);
+        for (uint32_t n = mix(i + 77777) % 8; n > 0; n--)
+                builder_put_u8(&b, (uint8_t)(mix(i * 8 + n) % 3));
+        k.len = (uint8_t)b.len;
+        return k;
+}
+
+/* Now and then one that LMDB puts on pages of its own, or none. */
+static struct bytes value_of(uint32_t i, uint8_t memory[9000])
+{
+        size_t len = i % 97 == 0 ? 9000 : i % 13 == 0 ? 0 : 1 + mix(i) % 120;
+
+        memset(memory, (int)(i & 0xff), len);
+        return bytes_make(memory, len);
+}
+
+static void put_rows(struct store *s, uint32_t from, uint32_t n)
+{
+        struct txn *txn = store_begin(s);
+        uint8_t memory[9000];
+
+        for (uint32_t i = from; i < from + n; i++) {
+                struct key k = key_of(i);
+
+                txn_put(txn, TABLE_CERTINFO, key_bytes(&k), value_of(i, memory));
+        }
+        store_commit(txn);
+}
+
+static struct txn *turn(struct env *reader)
+{
+        struct txn *txn = NULL;
+        enum err e = ERR_STALE;
+
+        while (e == ERR_STALE)
+                e = txn_turn_begin(reader, &txn);
+        assert_int_equal(e, OK);
+        return txn;
+}
+
+/* Every key of 0..2n-1, of which half are in the table: the turn says what a transaction of LMDB's says. Returns how many are there. */
+static unsigned compare_all(struct store *s, struct env *reader, uint32_t n)
+{
+        struct txn *txn = turn(reader), *lmdb = store_read(s);
+        unsigned n_found = 0;
+
+        for (uint32_t i = 0; i < 2 * n; i++) {
+                struct key k = key_of(i);
+                struct bytes got = BYTES_NONE, want = BYTES_NONE;
+                enum err e = txn_get(lmdb, TABLE_CERTINFO, key_bytes(&k), &want);
+
+                assert_int_equal(txn_get(txn, TABLE_CERTINFO, key_bytes(&k), &got), e);
+                assert_true(e == OK || e == ERR_NOT_FOUND);
+                assert_true(bytes_equal(got, want));
+                n_found += e == OK;
+        }
+        assert_true(txn->has_tree[TABLE_CERTINFO]);
+        txn_abort(lmdb);
+        return n_found;
+}
+
+static void a_turn_finds_what_lmdb_finds(void **state)
+{
+        struct store *s = *state;
+        struct env *reader = store_reader(s);
+
+        assert_int_equal(compare_all(s, reader, 10), 0); /* an empty table */
+        for (uint32_t n = 1; n < N_ROWS; n *= 6) {       /* one page, two levels, three */
+                put_rows(s, 0, n);
+                assert_true(compare_all(s, reader, n) >= n / 2);
+        }
+        put_rows(s, 0, N_ROWS);
+        assert_true(compare_all(s, reader, N_ROWS) >= N_ROWS / 2);
+        env_close(reader);
+}
+
+static void a_turn_finds_what_is_left_after_rows_were_deleted(void **state)
+{
+        struct store *s = *state;
+        struct env *reader = store_reader(s);
+        struct txn *txn;
+
+        put_rows(s, 0, N_ROWS);
+        txn = store_begin(s);
+        for (uint32_t i = 0; i < N_ROWS; i++) {
+                struct key k = key_of(i);
+
+                if (mix(i) % 4 != 0)
+                        txn_delete(txn, TABLE_CERTINFO, key_bytes(&k));
+        }
+        store_commit(txn);
+        assert_true(compare_all(s, reader, N_ROWS) < N_ROWS / 2);
+        env_close(reader);
+}
+
+static void two_steps_give_what_one_gives(void **state)
+{
+        struct store *s = *state;
+        struct env *reader = store_reader(s);
+        struct key k = key_of(3);
+        struct bytes one, two;
+        struct txn_place place;
+        struct txn *txn;
+
+        put_rows(s, 0, N_ROWS);
+        txn = turn(reader);
+        place = txn_seek(txn, TABLE_CERTINFO, key_bytes(&k));
+        assert_non_null(place.leaf);
+        assert_int_equal(txn_get(txn, TABLE_CERTINFO, key_bytes(&k), &one), OK);
+        assert_int_equal(txn_get_at(txn, TABLE_CERTINFO, key_bytes(&k), place, &two), OK);
+        assert_ptr_equal(one.data, two.data);
+        assert_int_equal(one.len, two.len);
+        env_close(reader);
+}
+
+/* A page may be written over while a turn reads it: that turn is thrown away, but it must come to its end. The map is in memory of just
+ * its length, so that a sanitizer sees each step outside. */
+static void pages_of_noise_are_never_left(void **state)
+{
+        enum { PAGES = 4 };
+        _cleanup_free_ uint8_t *map = malloc(PAGES * PAGE);
+        struct tree tree = {.map = map, .n_pages = PAGES, .page_size = PAGE, .depth = 2};
+        unsigned n_leaves = 0, n_ends = 0;
+
+        (void)state;
+        for (uint32_t round = 0; round < 20000; round++) {
+                struct key k = key_of(round);
+                const uint8_t *leaf = NULL;
+                struct bytes value = BYTES_NONE;
+
+                tree.root = round % (PAGES + 1);
+                for (size_t i = 0; round % 16 == 0 && i < PAGES * PAGE; i++)
+                        map[i] = mix((uint32_t)i + round * 31) % 4 == 0 ? (uint8_t)(mix((uint32_t)i * 7 + round) & (i % 2 ? 15 : 255)) : 0;
+                for (size_t p = 0; p < PAGES; p++) { /* so much of a page that the search begins */
+                        uint16_t flags = mix(round + (uint32_t)p) % 2 == 0 ? 2 : 1, lower = (uint16_t)(mix(round * 3 + (uint32_t)p) % 5000);
+
+                        memcpy(&map[p * PAGE + 10], &flags, 2);
+                        memcpy(&map[p * PAGE + 12], &lower, 2);
+                }
+                if (tree_find_leaf(&tree, key_bytes(&k), &leaf) == OK) {
+                        enum err e = tree_search_leaf(&tree, leaf, key_bytes(&k), &value);
+
+                        n_leaves++;
+                        n_ends += e == ERR_NOT_FOUND;
+                        if (e == OK)
+                                assert_true(value.data >= map && value.len <= (size_t)(&map[PAGES * PAGE] - value.data));
+                }
+        }
+        assert_true(n_leaves > 0);
+        assert_true(n_ends > 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_turn_finds_what_lmdb_finds, store_setup, store_teardown),
+                cmocka_unit_test_setup_teardown(a_turn_finds_what_is_left_after_rows_were_deleted, store_setup, store_teardown),
+                cmocka_unit_test_setup_teardown(two_steps_give_what_one_gives, store_setup, store_teardown),
+                cmocka_unit_test(pages_of_noise_are_never_left),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
