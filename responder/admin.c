@@ -15,6 +15,7 @@
 #include "responder/http1.h"
 #include "responder/metrics.h"
 #include "responder/sandbox.h"
+#include "responder/worker.h"
 
 #define PATIENCE_MS 2000
 #define IN_SIZE 8192
@@ -182,6 +183,7 @@ int admin_run(const struct admin_config *config)
                 return EXIT_FAILURE;
         }
         sigaction(SIGTERM, &stop, NULL);
+        sigaction(WORKER_RETIRE, &stop, NULL);
         signal(SIGPIPE, SIG_IGN);
         signal(SIGINT, SIG_IGN);
         signal(SIGHUP, SIG_IGN);

@@ -456,6 +456,18 @@ static void drain(struct conn *c)
         }
 }
 
+void conn_pool_retire(struct conn_pool *pool)
+{
+        struct conn *next;
+
+        pool->is_draining = true;
+        for (struct conn *c = pool->first; c; c = next) {
+                next = c->next;
+                if (c->http2)
+                        drain(c); /* GOAWAY says all there is to say */
+        }
+}
+
 /* An idle connection reads whatever its client has sent by now, gets it answered, and then reads the end. */
 void conn_pool_drain(struct conn_pool *pool)
 {

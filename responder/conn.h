@@ -39,6 +39,8 @@ void conn_pool_done(struct conn_pool *pool);
 /* Takes the socket (non-blocking), whatever happens. */
 MUST_CHECK enum err conn_open(struct conn_pool *pool, int fd);
 MUST_CHECK enum err conn_open_tls(struct conn_pool *pool, int fd, struct tls_context *context);
+/* From now on each connection ends with its next answer; an idle one waits for its next request as before. */
+void conn_pool_retire(struct conn_pool *pool);
 /* From now on each connection ends with the answer to what it has sent so far. */
 void conn_pool_drain(struct conn_pool *pool);
 /* Call a few times a second. */

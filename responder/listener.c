@@ -58,7 +58,7 @@ static bool set_options(int fd, int family)
                 setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0;
 }
 
-enum err listener_open(const char *address, int *ret_fd)
+enum err listener_bind(const char *address, int *ret_fd)
 {
         _cleanup_(cleanup_addrinfo) struct addrinfo *info = NULL;
         _cleanup_close_ int fd = -1;
@@ -69,8 +69,27 @@ enum err listener_open(const char *address, int *ret_fd)
         fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0 || !set_options(fd, info->ai_family))
                 return err_from_errno(errno);
-        if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
+        if (bind(fd, info->ai_addr, info->ai_addrlen) != 0)
                 return errno == EADDRINUSE ? ERR_BUSY : err_from_errno(errno);
         *ret_fd = steal_fd(&fd);
         return OK;
+}
+
+enum err listener_begin(int fd)
+{
+        if (listen(fd, BACKLOG) == 0)
+                return OK;
+        return errno == EADDRINUSE ? ERR_BUSY : err_from_errno(errno);
+}
+
+enum err listener_open(const char *address, int *ret_fd)
+{
+        _cleanup_close_ int fd = -1;
+        enum err e = listener_bind(address, &fd);
+
+        if (e == OK)
+                e = listener_begin(fd);
+        if (e == OK)
+                *ret_fd = steal_fd(&fd);
+        return e;
 }

@@ -10,6 +10,7 @@
 #include "base/jail.h"
 #include "base/log.h"
 #include "responder/conn.h"
+#include "responder/listener.h"
 #include "responder/sandbox.h"
 
 #define TICK_MS 250
@@ -24,7 +25,8 @@ struct worker {
         struct conn_pool pool;
         struct event **listeners; /* NULL once draining */
         bool is_full;             /* as many connections as allowed: accepting rests */
-        struct event *tick, *on_term, *on_hup;
+        struct event *tick, *on_term, *on_retire, *on_hup;
+        int64_t grace_until_ms; /* 0: none, or over */
         int64_t drain_until_ms;
 };
 
@@ -54,32 +56,34 @@ static enum err open_connection(struct worker *w, int fd, bool is_tls)
         return is_tls ? conn_open_tls(&w->pool, fd, w->config->tls) : conn_open(&w->pool, fd);
 }
 
-static void accept_some(struct worker *w, int listener, bool is_tls)
+/* False: nobody waits any more, or there is no room. */
+static bool accept_some(struct worker *w, int listener, bool is_tls)
 {
         for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
                 int fd = can_accept(w) ? accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
 
                 if (!can_accept(w) || (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))) {
                         rest_accepting(w); /* until the next tick or the next end of a connection */
-                        return;
+                        return false;
                 }
                 if (fd < 0)
-                        return;
+                        return errno == ECONNABORTED || errno == EINTR;
                 if (open_connection(w, fd, is_tls) != OK)
                         log_warning("out of memory: a connection was dropped");
         }
+        return true;
 }
 
 static void on_connection(evutil_socket_t listener, short what, void *data)
 {
         (void)what;
-        accept_some(data, listener, false);
+        (void)accept_some(data, listener, false);
 }
 
 static void on_tls_connection(evutil_socket_t listener, short what, void *data)
 {
         (void)what;
-        accept_some(data, listener, true);
+        (void)accept_some(data, listener, true);
 }
 
 static void on_closed(void *data)
@@ -118,6 +122,12 @@ static void publish_stats(struct worker *w, int64_t now_ms)
         s->now.longest_turn_us = 0;
 }
 
+static void end_grace(struct worker *w)
+{
+        w->grace_until_ms = 0;
+        conn_pool_drain(&w->pool);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *data)
 {
         struct worker *w = data;
@@ -131,6 +141,8 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
                 w->is_full = false;
                 watch_listeners(w, true);
         }
+        if (w->grace_until_ms > 0 && now_ms >= w->grace_until_ms)
+                end_grace(w);
         if (w->pool.is_draining && now_ms > w->drain_until_ms) {
                 log_warning("draining took too long, so connections are cut connections=%u", w->pool.n_open);
                 event_base_loopbreak(w->base);
@@ -155,22 +167,51 @@ static int64_t longest_request_ms(const struct conf *conf)
         return 1000 * (conf->header_timeout_s + conf->park_timeout_s + conf->write_timeout_s);
 }
 
+/* Who is in the queue by now has come in time. */
+static void empty_queues(struct worker *w)
+{
+        for (unsigned i = 0; i < w->config->n_listeners; i++)
+                while (accept_some(w, w->config->listeners[i].fd, w->config->listeners[i].is_tls))
+                        ;
+}
+
+static void begin_draining(struct worker *w, int64_t grace_ms)
+{
+        int64_t now_ms = clock_mono_ms();
+
+        log_info("draining connections=%u", w->pool.n_open);
+        empty_queues(w);
+        close_listeners(w);
+        w->grace_until_ms = grace_ms > 0 ? now_ms + grace_ms : 0;
+        w->drain_until_ms = now_ms + grace_ms + longest_request_ms(w->config->conf);
+        if (grace_ms > 0)
+                conn_pool_retire(&w->pool);
+        else
+                conn_pool_drain(&w->pool);
+        if (w->pool.n_open == 0)
+                event_base_loopbreak(w->base);
+}
+
 static void on_terminate(evutil_socket_t sig, short what, void *data)
 {
         struct worker *w = data;
 
         (void)sig;
         (void)what;
-        if (w->pool.is_draining)
-                return;
-        log_info("draining connections=%u", w->pool.n_open);
-        for (unsigned i = 0; i < w->config->n_listeners; i++)
-                accept_some(w, w->config->listeners[i].fd, w->config->listeners[i].is_tls); /* who is in the queue now has come in time */
-        close_listeners(w);
-        w->drain_until_ms = clock_mono_ms() + longest_request_ms(w->config->conf);
-        conn_pool_drain(&w->pool);
-        if (w->pool.n_open == 0)
-                event_base_loopbreak(w->base);
+        if (!w->pool.is_draining)
+                begin_draining(w, 0);
+        else if (w->grace_until_ms > 0)
+                end_grace(w);
+}
+
+static void on_retire(evutil_socket_t sig, short what, void *data)
+{
+        struct worker *w = data;
+
+        (void)sig;
+        (void)what;
+        if (!w->pool.is_draining)
+                begin_draining(w, WORKER_GRACE_MS);
 }
 
 /* The master's business: a reload replaces us, with files opened anew. */
@@ -220,15 +261,18 @@ static bool add_events(struct worker *w)
         for (unsigned i = 0; w->listeners && i < config->n_listeners; i++) {
                 const struct worker_listener *l = &config->listeners[i];
 
+                if (listener_begin(l->fd) != OK)
+                        return false;
                 w->listeners[i] = event_new(w->base, l->fd, EV_READ | EV_PERSIST, l->is_tls ? on_tls_connection : on_connection, w);
                 if (!w->listeners[i] || event_add(w->listeners[i], NULL) != 0)
                         return false;
         }
         w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
         w->on_term = evsignal_new(w->base, SIGTERM, on_terminate, w);
+        w->on_retire = evsignal_new(w->base, WORKER_RETIRE, on_retire, w);
         w->on_hup = evsignal_new(w->base, SIGHUP, on_ignored, w);
-        return w->listeners && w->tick && w->on_term && w->on_hup && event_add(w->tick, &tick) == 0 &&
-                event_add(w->on_term, NULL) == 0 && event_add(w->on_hup, NULL) == 0;
+        return w->listeners && w->tick && w->on_term && w->on_retire && w->on_hup && event_add(w->tick, &tick) == 0 &&
+                event_add(w->on_term, NULL) == 0 && event_add(w->on_retire, NULL) == 0 && event_add(w->on_hup, NULL) == 0;
 }
 
 static enum err start(struct worker *w)
@@ -270,7 +314,7 @@ static enum err enter_jail(const struct conf *conf)
 
 static void stop(struct worker *w)
 {
-        struct event *events[] = {w->tick, w->on_term, w->on_hup};
+        struct event *events[] = {w->tick, w->on_term, w->on_retire, w->on_hup};
 
         conn_pool_done(&w->pool);
         if (w->listeners)

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -290,6 +291,122 @@ static void fewer_workers_serve_all_listeners(void **state)
                 assert_true(is_healthy(d));
 }
 
+static unsigned count_left(const struct daemon *d, const pid_t before[2])
+{
+        pid_t now[8];
+        unsigned n = list_workers(d, now, 8), n_left = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                n_left += now[i] == before[0] || now[i] == before[1];
+        return n_left;
+}
+
+/* Whoever keeps a connection is told that it ends, and never finds it closed. */
+static void an_idle_connection_gets_one_more_answer_after_a_reload(void **state)
+{
+        struct daemon *d = *state;
+        _cleanup_close_ int fd = connect_to(d);
+        pid_t before[8];
+
+        await_workers(d, before, 2);
+        assert_true(is_healthy_over(fd));
+        kill(d->master, SIGHUP);
+        for (int i = 0; i < TRIES && count_left(d, before) != 1; i++)
+                usleep(TRY_US); /* until the other one is gone: they have been told */
+        assert_int_equal(count_left(d, before), 1);
+        assert_true(is_healthy_over(fd));
+        {
+                char rest;
+
+                assert_int_equal(recv(fd, &rest, 1, 0), 0); /* and that was the last */
+        }
+}
+
+static void await_other_workers(const struct daemon *d, const pid_t before[2])
+{
+        pid_t after[8];
+
+        for (int i = 0; i < TRIES; i++) {
+                if (list_workers(d, after, 8) == 2 && after[0] > before[1] && after[1] > before[1])
+                        return;
+                usleep(TRY_US);
+        }
+        fail_msg("the workers are the same");
+}
+
+static void an_upgrade_keeps_the_process_and_loses_nobody(void **state)
+{
+        struct daemon *d = *state;
+        pid_t before[8];
+
+        await_workers(d, before, 2);
+        kill(d->master, SIGUSR2);
+        for (int i = 0; i < 300; i++)
+                assert_true(is_healthy(d)); /* at every moment */
+        await_other_workers(d, before);
+        assert_int_equal(waitpid(d->master, NULL, WNOHANG), 0);
+        await_workers(d, before, 2);
+        kill(before[0], SIGKILL); /* the new program looks after its own */
+        await_workers(d, before, 2);
+        await_health(d);
+}
+
+static void a_program_that_would_not_start_is_not_started(void **state)
+{
+        struct daemon *d = *state;
+        pid_t before[8], after[8];
+
+        await_workers(d, before, 2);
+        write_config(d, 2, "  no_such_option: 1\n");
+        kill(d->master, SIGUSR2);
+        for (int i = 0; i < 100; i++)
+                assert_true(is_healthy(d));
+        await_workers(d, after, 2);
+        assert_memory_equal(before, after, 2 * sizeof before[0]);
+}
+
+static uint16_t move_to_new_port(struct daemon *d)
+{
+        uint16_t old = d->port;
+
+        d->port = free_port();
+        write_config(d, 2, "");
+        kill(d->master, SIGHUP);
+        return old;
+}
+
+static void a_reload_adds_and_removes_addresses(void **state)
+{
+        struct daemon *d = *state;
+        struct daemon old = *d;
+
+        old.port = move_to_new_port(d);
+        await_health(d);
+        for (int i = 0; i < TRIES; i++) {
+                int fd = connect_to(&old);
+
+                if (fd < 0)
+                        return;
+                close(fd);
+                usleep(TRY_US);
+        }
+        fail_msg("the old address is still there");
+}
+
+/* tocsin issuer add writes there: nobody has to send a signal. */
+static void the_issuers_folder_is_followed(void **state)
+{
+        struct daemon *d = *state;
+        pid_t before[8];
+        char path[160];
+
+        await_workers(d, before, 2);
+        snprintf(path, sizeof path, "%s/issuers", d->f->folder);
+        assert_int_equal(mkdir(path, 0755), 0);
+        await_other_workers(d, before);
+        await_health(d);
+}
+
 static void term_ends_all_and_well(void **state)
 {
         struct daemon *d = *state;
@@ -330,6 +447,11 @@ int main(int argc, char **argv)
                 TEST(a_reload_brings_new_workers_and_loses_nobody),
                 TEST(a_configuration_that_is_wrong_changes_nothing),
                 TEST(fewer_workers_serve_all_listeners),
+                TEST(an_idle_connection_gets_one_more_answer_after_a_reload),
+                TEST(an_upgrade_keeps_the_process_and_loses_nobody),
+                TEST(a_program_that_would_not_start_is_not_started),
+                TEST(a_reload_adds_and_removes_addresses),
+                TEST(the_issuers_folder_is_followed),
                 TEST(term_ends_all_and_well),
                 TEST(workers_do_not_outlive_their_master),
         };
