@@ -16,18 +16,53 @@
 #define STEP_US 20000
 /* Slices made and not used up yet: one being signed, one waiting. */
 #define SLICES_AHEAD 2
-/* A pass that found something due is followed by another after this at the latest, for what could not be signed. */
+/* A pass that found something unsigned or late is followed by another after this at the latest. */
 #define PASS_AGAIN_S 60
 #define PASS_IDLE_MAX_S 3600
 #define WINDOWS_KEPT 4096
+#define PACES_AN_AGE 64
+/* Of a serial: few enough to keep neighbours together, enough to tell 50 million apart. */
+#define PART_OCTETS 3
 
-int64_t refresh_due_s(const struct issuer *is, int64_t this_update_s, int64_t next_update_s)
+static int64_t refresh_age_s(const struct issuer *is)
 {
-        int64_t age = is->conf->ocsp_refresh_s ? is->conf->ocsp_refresh_s : is->conf->ocsp_validity_s / 2;
-        int64_t half = (next_update_s - this_update_s) / 2;
+        return is->conf->ocsp_refresh_s ? is->conf->ocsp_refresh_s : is->conf->ocsp_validity_s / 2;
+}
+
+int64_t refresh_pace_s(const struct issuer *is)
+{
+        return refresh_age_s(is) / PACES_AN_AGE;
+}
+
+/* FNV-1a, then mixed: neighbours must not have neighbouring parts. */
+static uint32_t mix(uint32_t h, struct bytes data)
+{
+        for (size_t i = 0; i < data.len; i++)
+                h = (h ^ data.data[i]) * 16777619u;
+        h = (h ^ h >> 16) * 0x7feb352du;
+        h = (h ^ h >> 15) * 0x846ca68bu;
+        return h ^ h >> 16;
+}
+
+uint32_t refresh_part(const struct window *w, struct bytes serial)
+{
+        if (w->range_from.len > 0)
+                serial = BYTES_NONE;
+        else if (serial.len > PART_OCTETS)
+                serial.len = PART_OCTETS;
+        return mix(2166136261u ^ w->id, serial);
+}
+
+int64_t refresh_due_s(const struct issuer *is, const struct window *w, uint32_t part)
+{
+        int64_t age = refresh_age_s(is), half = (w->next_update_s - w->this_update_s) / 2;
+        int64_t latest;
 
         /* A validity cut short by a certificate's notAfter is refreshed in proportion. */
-        return this_update_s + (age < half ? age : half);
+        if (age > half)
+                age = half;
+        latest = age - age / PACES_AN_AGE;
+        return w->this_update_s + age / 2 + (latest - age / 2) * (int64_t)(part >> 8) / ((1 << 24) - 1);
 }
 
 /* ---- one step of a walk, on the reader's thread ---- */
@@ -38,35 +73,42 @@ struct walk {
         struct issuer *issuer;
         struct txn *txn;
         int64_t now_s, best_next_update_s;
-        /* Neighbours share their window: its verdict is kept. */
-        uint32_t last_window;
+        /* Neighbours share their part of a window: its verdict is kept. */
+        uint32_t last_window, last_part;
         int64_t last_due_s;
+        bool is_late; /* the row just looked at */
 };
 
-/* When the rows of this window are due; 0: now. */
-static int64_t window_due_s(struct walk *w, uint32_t id)
+/* When the rows of this part of the window are due; 0: now. */
+static int64_t window_due_s(struct walk *w, const struct window *window, uint32_t part)
 {
-        const struct window *window = window_cache_get(w->r->windows, w->txn, id);
         struct signer signer;
 
-        if (!window || window->epoch != w->r->epoch || window->ca_key != w->issuer->ca_key)
+        if (window->epoch != w->r->epoch || window->ca_key != w->issuer->ca_key)
                 return 0;
         if (signer_get(w->txn, window->signer, &signer) != OK || signer.disabled_at != 0)
                 return 0;
         /* Signing anew would not make it last longer: the signer's own end is near (it is logged elsewhere). */
         if (window->next_update_s >= w->best_next_update_s && window->next_update_s > w->now_s)
                 return window->next_update_s;
-        return refresh_due_s(w->issuer, window->this_update_s, window->next_update_s);
+        return refresh_due_s(w->issuer, window, part);
 }
 
-static bool is_due(struct walk *w, uint32_t window)
+static bool is_due(struct walk *w, uint32_t id, struct bytes serial)
 {
-        if (window == 0)
+        const struct window *window = id ? window_cache_get(w->r->windows, w->txn, id) : NULL;
+        uint32_t part;
+
+        w->is_late = true;
+        if (!window)
                 return true;
-        if (window != w->last_window) {
-                w->last_due_s = window_due_s(w, window);
-                w->last_window = window;
+        part = refresh_part(window, serial);
+        if (id != w->last_window || part != w->last_part) {
+                w->last_due_s = window_due_s(w, window, part);
+                w->last_window = id;
+                w->last_part = part;
         }
+        w->is_late = w->last_due_s + w->r->pace_s + PASS_AGAIN_S < w->now_s;
         if (w->last_due_s <= w->now_s)
                 return true;
         if (w->last_due_s < w->r->next_due_s)
@@ -88,7 +130,7 @@ static bool record_wants(struct walk *w, struct bytes serial, struct bytes value
 
         if (record_read(value, &record) != OK || is_expired(w, record.not_after))
                 return false;
-        if (!is_due(w, record.window)) {
+        if (!is_due(w, record.window, serial)) {
                 w->r->tally.n_fresh++;
                 return false;
         }
@@ -103,7 +145,7 @@ static bool exception_wants(struct walk *w, struct bytes serial, struct bytes va
         if (status_get(w->txn, w->issuer->ca_key, serial, &status) != OK || !status.in_exception ||
                 is_expired(w, status.not_after))
                 return false;
-        if (!is_due(w, status.window)) {
+        if (!is_due(w, status.window, serial)) {
                 w->r->tally.n_fresh++;
                 return false;
         }
@@ -122,8 +164,11 @@ static void look_at_row(struct walk *w, struct bytes key, struct bytes value)
                 wants = record_wants(w, serial_bytes(&serial), value);
         else
                 wants = exception_wants(w, serial_bytes(&serial), value);
-        if (wants)
-                slice->serials[slice->n++] = serial;
+        if (!wants)
+                return;
+        slice->serials[slice->n++] = serial;
+        if (w->is_late)
+                w->r->tally.has_late = true;
 }
 
 static void note_position(struct refresh *r, struct bytes key)
@@ -210,6 +255,17 @@ static bool next_place(struct refresh *r)
         return r->issuer_at < r->set->n;
 }
 
+/* Of all issuers that are walked the shortest: none is refreshed late. */
+static int64_t pace_s(const struct issuers *set)
+{
+        int64_t pace = PASS_IDLE_MAX_S;
+
+        for (unsigned i = 0; i < set->n; i++)
+                if (is_walked(&set->items[i]) && refresh_pace_s(&set->items[i]) < pace)
+                        pace = refresh_pace_s(&set->items[i]);
+        return pace;
+}
+
 static void begin_pass(struct engine *e)
 {
         struct refresh *r = &e->refresh;
@@ -219,8 +275,10 @@ static void begin_pass(struct engine *e)
         r->set = e->issuers;
         r->epoch = e->epoch;
         r->issuer_at = 0;
-        r->had_due = false;
+        r->had_late = false;
+        r->pace_s = pace_s(r->set);
         r->next_due_s = INT64_MAX;
+        r->began_s = engine_clock_now_s(&e->clock);
         for (unsigned i = 0; i < r->set->n; i++) {
                 r->set->items[i].n_fresh_pass = r->set->items[i].n_due_pass = 0;
                 r->set->items[i].n_signed_pass = 0;
@@ -242,7 +300,9 @@ static void end_pass(struct engine *e)
         r->next_pass_s = now + PASS_IDLE_MAX_S;
         if (r->next_due_s < r->next_pass_s)
                 r->next_pass_s = r->next_due_s;
-        if (r->had_due && r->next_pass_s > now + PASS_AGAIN_S)
+        if (r->next_pass_s < r->began_s + r->pace_s)
+                r->next_pass_s = r->began_s + r->pace_s;
+        if (r->had_late && r->next_pass_s > now + PASS_AGAIN_S)
                 r->next_pass_s = now + PASS_AGAIN_S;
         if (r->next_pass_s <= now)
                 r->next_pass_s = now + 1;
@@ -301,6 +361,7 @@ static void walk_done(struct task *task)
                 slice->n = 0;
         slice->issuer->n_fresh_pass += r->tally.n_fresh;
         slice->issuer->n_due_pass += slice->n;
+        r->had_late |= r->tally.has_late;
         if (task->result != OK) {
                 log_warning("the refresh walk failed error=\"%s\"", err_text(task->result));
                 r->table_ended = true;
@@ -308,7 +369,6 @@ static void walk_done(struct task *task)
         if (!next_place(r))
                 end_pass(e);
         if (slice->n > 0) {
-                r->had_due = true;
                 r->task = (struct task){.priority = TASK_SIGNATURES, .work = window_work, .done = window_done};
                 writer_submit(&e->writer, &r->task);
                 return;

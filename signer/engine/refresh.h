@@ -3,6 +3,9 @@
  *
  * A pass goes over the records and the exceptions of every issuer that is served. It notes the earliest time at which
  * something becomes due, and no pass begins before it, unless the population changed.
+ *
+ * What was signed in one burst is not refreshed in one: each slice is due at an age of its own (refresh_due_s). Passes keep
+ * a pace (refresh_pace_s), since each reads the whole population, so that refresh comes in some 30 portions.
  */
 #pragma once
 
@@ -24,7 +27,8 @@ struct slice {
 };
 
 struct refresh_tally {
-        uint64_t n_fresh, n_due;
+        uint64_t n_fresh;
+        bool has_late;
 };
 
 struct refresh {
@@ -37,8 +41,10 @@ struct refresh {
         enum table table;
         struct key at;
         bool table_ended;
-        int64_t next_due_s; /* the earliest seen in this pass */
-        bool had_due;
+        int64_t next_due_s;    /* the earliest seen in this pass */
+        int64_t began_s;       /* the pass */
+        int64_t pace_s;        /* the shortest of the issuers walked */
+        bool had_late;         /* something was unsigned, or due for longer than a pace: passes follow each other soon */
         struct slice *walking; /* filled by the task */
         struct open_window *window;
         struct slice *ready; /* waiting for the bulk lane, oldest first */
@@ -63,5 +69,11 @@ struct slice *refresh_slice(struct engine *engine);
 /* All of it was sent and came back. */
 void refresh_slice_used(struct engine *engine, struct slice *slice);
 
-/* When is an answer of this window to be signed anew? (req 2.7) */
-int64_t refresh_due_s(const struct issuer *issuer, int64_t this_update_s, int64_t next_update_s);
+/* Which part of a window `serial` belongs to, for refresh_due_s: a slice's window has one part; one for any serial has a
+ * part for each beginning of a serial, so that what is due together lies together. */
+uint32_t refresh_part(const struct window *window, struct bytes serial);
+/* When is an answer of this part of this window to be signed anew? Spread over the second half of the refresh age, always at
+ * the same time for the same part, and a pass's pace before the age is reached (req 2.7). */
+int64_t refresh_due_s(const struct issuer *issuer, const struct window *window, uint32_t part);
+/* Passes over this issuer that are begun because something is due lie at least this far apart. */
+int64_t refresh_pace_s(const struct issuer *issuer);

@@ -379,6 +379,47 @@ static void what_is_imported_is_signed_without_being_asked_for(void **state)
         fixture_run_until(&f, is_all_signed);
 }
 
+/* The wall clock stands that much later, and the engine believes it. */
+static void go_to(int64_t time_s)
+{
+        clock_freeze_ms(time_s * 1000);
+        engine_clock_accept(&f.engine.clock);
+}
+
+static int64_t pass_after;
+
+static bool has_walked(struct fixture *fx)
+{
+        return fx->engine.refresh.began_s >= pass_after && !fx->engine.refresh.pass_open && is_idle(fx);
+}
+
+static bool is_signed_anew(struct fixture *fx)
+{
+        for (unsigned i = 1; i <= N_RECORDS; i++)
+                if (committed_window(fixture_status(fx, i).window).this_update_s < pass_after)
+                        return false;
+        return true;
+}
+
+static void answers_are_signed_anew_in_the_second_half_of_the_refresh_age(void **state) /* validity 4 d, refreshed by 2 d */
+{
+        int64_t start_s = clock_now_s();
+        unsigned n;
+
+        (void)state;
+        fixture_run_until(&f, is_idle);
+        n = fake_vault_bulk(&f.vault);
+        pass_after = start_s + CLOCK_DAY_S - 60;
+        go_to(pass_after);
+        fixture_run_until(&f, has_walked);
+        assert_int_equal(fake_vault_bulk(&f.vault), n);
+        pass_after = start_s + 2 * CLOCK_DAY_S;
+        go_to(pass_after);
+        fixture_run_until(&f, is_signed_anew);
+        assert_int_equal(fake_vault_bulk(&f.vault), n + N_RECORDS); /* each once */
+        clock_freeze_ms(0);
+}
+
 static bool has_dropped(struct fixture *fx)
 {
         return fx->engine.writeback.n_stale > 0;
@@ -556,6 +597,7 @@ int main(void)
                 TEST(a_reload_lets_a_fresh_vault_take_over_and_no_question_is_refused),
                 TEST(a_reload_while_a_vault_opens_makes_another),
                 TEST(what_is_imported_is_signed_without_being_asked_for),
+                TEST(answers_are_signed_anew_in_the_second_half_of_the_refresh_age),
                 TEST(a_late_good_is_not_written_over_a_revocation),
                 TEST(one_bad_line_and_nothing_is_applied),
                 TEST_STARTS(a_client_that_hangs_up_while_staging_leaves_nothing),

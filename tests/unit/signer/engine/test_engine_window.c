@@ -73,17 +73,86 @@ static void cabf_tls_answers_last_ten_days_at_most(void **state) /* BR 4.9.9, re
         assert_int_equal(next - NOW + 1, 10 * CLOCK_DAY_S); /* both ends counted */
 }
 
-static void refresh_is_due_at_half_the_validity(void **state) /* req 2.7 */
+/* ---- refresh ---- */
+
+static struct window lasting(uint32_t id, int64_t validity_s)
+{
+        return (struct window){.id = id,
+                .this_update_s = NOW,
+                .next_update_s = NOW + validity_s,
+                .range_from = BYTES_LIT("a"),
+                .range_to = BYTES_LIT("b")};
+}
+
+static int64_t age_when_due(const struct issuer *is, const struct window *w, struct bytes serial)
+{
+        return refresh_due_s(is, w, refresh_part(w, serial)) - w->this_update_s;
+}
+
+/* Whatever the part: never after the refresh age, with a pass's pace to spare, nor before half of it. */
+static void assert_due_within(const struct issuer *is, int64_t validity_s, int64_t age_s)
+{
+        for (uint32_t id = 1; id <= 2000; id++) {
+                struct window w = lasting(id, validity_s);
+                int64_t age = age_when_due(is, &w, BYTES_NONE);
+
+                assert_in_range(age, age_s / 2, age_s - age_s / 64);
+        }
+}
+
+static void refresh_is_due_before_half_the_validity(void **state) /* req 2.7 */
 {
         struct conf_issuer c = {.ocsp_validity_s = 4 * CLOCK_DAY_S};
         struct issuer is = make_issuer(INT64_MAX, INT64_MAX);
 
         (void)state;
         is.conf = &c;
-        assert_int_equal(refresh_due_s(&is, NOW, NOW + 4 * CLOCK_DAY_S), NOW + 2 * CLOCK_DAY_S);
+        assert_due_within(&is, 4 * CLOCK_DAY_S, 2 * CLOCK_DAY_S);
+        assert_due_within(&is, CLOCK_HOUR_S, CLOCK_HOUR_S / 2); /* cut short by a notAfter */
         c.ocsp_refresh_s = CLOCK_DAY_S;
-        assert_int_equal(refresh_due_s(&is, NOW, NOW + 4 * CLOCK_DAY_S), NOW + CLOCK_DAY_S);
-        assert_int_equal(refresh_due_s(&is, NOW, NOW + CLOCK_HOUR_S), NOW + CLOCK_HOUR_S / 2);
+        assert_due_within(&is, 4 * CLOCK_DAY_S, CLOCK_DAY_S);
+        assert_int_equal(refresh_pace_s(&is), CLOCK_DAY_S / 64);
+}
+
+/* 4,096 slices of one burst: in each twentieth of the second half of the age about a twentieth is due. */
+static void what_was_signed_in_one_burst_is_not_refreshed_in_one(void **state)
+{
+        struct issuer is = make_issuer(INT64_MAX, INT64_MAX);
+        unsigned n[20] = {0};
+
+        (void)state;
+        for (uint32_t id = 1; id <= 4096; id++) {
+                struct window w = lasting(id, 4 * CLOCK_DAY_S);
+                int64_t into = age_when_due(&is, &w, BYTES_NONE) - CLOCK_DAY_S;
+
+                n[into * 20 / CLOCK_DAY_S]++;
+        }
+        for (unsigned i = 0; i < 19; i++)
+                assert_in_range(n[i], 4096 / 20 / 2, 4096 / 20 * 2);
+}
+
+/* A batch of any size is signed under one window for any serial. */
+static void the_parts_of_a_window_for_any_serial_are_due_apart_and_neighbours_together(void **state)
+{
+        struct issuer is = make_issuer(INT64_MAX, INT64_MAX);
+        struct window w = lasting(7, 4 * CLOCK_DAY_S);
+        uint8_t serial[16] = {0x40};
+        unsigned n_early = 0;
+
+        (void)state;
+        w.range_from = w.range_to = BYTES_NONE;
+        for (unsigned i = 0; i < 256; i++) {
+                int64_t age;
+
+                serial[2] = (uint8_t)i;
+                serial[15] = 0;
+                age = age_when_due(&is, &w, BYTES_OF(serial));
+                serial[15] = 1;
+                assert_int_equal(age_when_due(&is, &w, BYTES_OF(serial)), age);
+                assert_int_equal(age_when_due(&is, &w, BYTES_OF(serial)), age); /* always the same */
+                n_early += age < CLOCK_DAY_S * 3 / 2;
+        }
+        assert_in_range(n_early, 80, 176);
 }
 
 /* ---- promises ---- */
@@ -198,7 +267,9 @@ int main(void)
                 cmocka_unit_test(an_answer_ends_with_the_certificates_it_leans_on),
                 cmocka_unit_test(nothing_is_signed_under_an_expired_certificate),
                 cmocka_unit_test(cabf_tls_answers_last_ten_days_at_most),
-                cmocka_unit_test(refresh_is_due_at_half_the_validity),
+                cmocka_unit_test(refresh_is_due_before_half_the_validity),
+                cmocka_unit_test(what_was_signed_in_one_burst_is_not_refreshed_in_one),
+                cmocka_unit_test(the_parts_of_a_window_for_any_serial_are_due_apart_and_neighbours_together),
                 cmocka_unit_test(what_may_have_been_promised_is_known_from_the_windows_alone),
                 cmocka_unit_test(a_good_whose_signature_was_lost_still_counts_and_ends_with_the_revocation),
                 cmocka_unit_test(extras_are_capped_by_their_rate),
