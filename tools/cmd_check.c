@@ -196,8 +196,15 @@ static void ask_engine(struct check *c, const json_t *final)
         size_t i;
 
         json_array_foreach(problems, i, problem)
-                store_wrong(c, "stop tocsin-signer, keep a copy of the store, restore a backup or ask for help",
-                        json_string_value(problem));
+        {
+                const char *text = json_string_value(problem);
+
+                if (strncmp(text, "issuer ", strlen("issuer ")) == 0) /* of its configuration, not of the store */
+                        find(c, LEVEL_WRONG, "correct that in its folder, then `tocsin reload`", "%s", text);
+                else
+                        store_wrong(
+                                c, "stop tocsin-signer, keep a copy of the store, restore a backup or ask for help", text);
+        }
         if (!json_is_true(json_object_get(final, "ok")) && json_array_size(problems) == 0)
                 store_wrong(c, json_string_value(json_object_get(final, "hint")),
                         error ? error : "the engine could not check it");
@@ -264,7 +271,7 @@ static void print_sum(const struct check *c)
         if (c->n_wrong == 0)
                 tool_say(c->t, "all is well%s", c->n_notices ? ", but see the warnings" : "");
         else
-                fprintf(stderr, "tocsin: %u things are wrong\n", c->n_wrong);
+                fprintf(stderr, "tocsin: %u thing%s wrong\n", c->n_wrong, c->n_wrong == 1 ? " is" : "s are");
 }
 
 int cmd_check(struct tool *t)

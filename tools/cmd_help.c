@@ -82,7 +82,7 @@ const struct command *help_find_command(size_t n_words, const char *const *words
 const struct command *help_nearest_command(const char *word)
 {
         const struct command *best = NULL;
-        unsigned best_distance = 4;
+        unsigned best_distance = options_distance_max(word);
 
         for (const struct command *c = tool_commands; c->name; c++) {
                 char first[32];
@@ -103,15 +103,38 @@ const struct command *help_nearest_command(const char *word)
         return best;
 }
 
+static bool is_member(const struct command *c, const char *word)
+{
+        size_t len = strlen(word);
+
+        return len > 0 && strncmp(c->name, word, len) == 0 && c->name[len] == ' ';
+}
+
+bool help_is_family(const char *word)
+{
+        for (const struct command *c = tool_commands; c->name; c++)
+                if (is_member(c, word))
+                        return true;
+        return false;
+}
+
+void help_list_family(const char *word, char *ret_text, size_t cap)
+{
+        size_t len = 0;
+
+        ret_text[0] = '\0';
+        for (const struct command *c = tool_commands; c->name && len < cap; c++)
+                if (is_member(c, word))
+                        len += (size_t)snprintf(ret_text + len, cap - len, "%stocsin %s", len ? ", " : "", c->name);
+}
+
 /* `tocsin help issuer`: all that begin with the word. */
 static unsigned print_family(const char *word)
 {
         unsigned n = 0;
 
         for (const struct command *c = tool_commands; c->name; c++) {
-                size_t len = strlen(word);
-
-                if (strncmp(c->name, word, len) != 0 || c->name[len] != ' ')
+                if (!is_member(c, word))
                         continue;
                 if (n++ > 0)
                         putchar('\n');

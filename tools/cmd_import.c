@@ -39,7 +39,8 @@ static int say_engine_rejects(struct tool *t, struct intake *in, const json_t *f
                         tool_print_json(final);
                 return EXIT_OK;
         }
-        return handover_show_rejects(t, in, final, "%zu entries were not imported, the others were", in->rejects.n);
+        return handover_show_rejects(t, in, final, "%zu entr%s not imported, the others were", in->rejects.n,
+                in->rejects.n == 1 ? "y was" : "ies were");
 }
 
 static int send_rows(struct tool *t, struct intake *in, int64_t began_ms)
@@ -78,8 +79,8 @@ int cmd_import(struct tool *t)
                 return code;
         if (in.rejects.n > 0 && !options_has(&t->options, "skip-rejects"))
                 return handover_show_rejects(t, &in, NULL,
-                        "%zu entries are refused, so nothing was imported (--skip-rejects imports the other %zu)",
-                        in.rejects.n, in.rows.n);
+                        "%zu entr%s refused, so nothing was imported (--skip-rejects imports the other %zu)", in.rejects.n,
+                        in.rejects.n == 1 ? "y is" : "ies are", in.rows.n);
         if (in.rows.n == 0)
                 return in.rejects.n ? handover_show_rejects(t, &in, NULL, "every entry is refused")
                                     : tool_fail(t, EXIT_REFUSED, "tocsin help import", "there is nothing to import in it");

@@ -58,9 +58,8 @@ static enum err write_sample(const char *path, const char *const *settings)
 
 static enum err make_folders(const char *dir, char *path)
 {
-        enum err e = files_make_folder(dir, 0755);
+        enum err e = OK;
 
-        snprintf(path, PATH_LEN, "%s", dir);
         for (size_t i = 0; e == OK && i < sizeof(folders) / sizeof(*folders); i++) {
                 snprintf(path, PATH_LEN, "%s/%s", dir, folders[i].name);
                 e = files_make_folder(path, folders[i].mode);
@@ -68,7 +67,8 @@ static enum err make_folders(const char *dir, char *path)
         return e;
 }
 
-static int check_result(struct tool *t, const char *path)
+/* What was wrong leaves nothing behind, but for a folder that held something before. */
+static int check_result(struct tool *t, const char *dir, const char *path)
 {
         _cleanup_(conf_freep) struct conf *conf = NULL;
         struct conf_problem problem;
@@ -76,6 +76,7 @@ static int check_result(struct tool *t, const char *path)
         if (conf_load(path, &conf, &problem) == OK)
                 return EXIT_OK;
         unlink(path);
+        rmdir(dir);
         return tool_fail(t, EXIT_CONFIG, "correct --set", "%s", problem.text);
 }
 
@@ -98,6 +99,7 @@ static void say_next(struct tool *t, const char *dir, const char *path)
 
 int cmd_init(struct tool *t)
 {
+        static const char another[] = "name another folder: tocsin init DIR";
         const char *dir = t->options.n_operands ? t->options.operands[0] : ".";
         const char *settings[SETTINGS_MAX];
         char path[PATH_LEN], folder[PATH_LEN];
@@ -109,15 +111,18 @@ int cmd_init(struct tool *t)
         snprintf(path, sizeof(path), "%s/tocsin.yaml", dir);
         if (access(path, F_OK) == 0)
                 return tool_fail(t, EXIT_REFUSED, "tocsin check", "%s is there already; it is left as it is", path);
-        e = make_folders(dir, folder);
+        e = files_make_folder(dir, 0755);
         if (e != OK)
-                return tool_fail(t, EXIT_SYSTEM, NULL, "the folder %s cannot be made: %s", folder, err_text(e));
+                return tool_fail(t, EXIT_SYSTEM, another, "the folder %s cannot be made: %s", dir, err_text(e));
         e = write_sample(path, settings);
         if (e != OK)
-                return tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be written: %s", path, err_text(e));
-        code = check_result(t, path);
+                return tool_fail(t, EXIT_SYSTEM, another, "%s cannot be written: %s", path, err_text(e));
+        code = check_result(t, dir, path);
         if (code != EXIT_OK)
                 return code;
+        e = make_folders(dir, folder);
+        if (e != OK)
+                return tool_fail(t, EXIT_SYSTEM, another, "the folder %s cannot be made: %s", folder, err_text(e));
         if (t->json) {
                 _cleanup_json_ json_t *object = json_pack("{s:b, s:s}", "ok", 1, "file", path);
 

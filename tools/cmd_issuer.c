@@ -53,14 +53,15 @@ static void set(struct addition *a, const char *path, const char *value)
                 a->settings[a->n_settings++] = (const char *)text->data;
 }
 
-static bool is_set(const struct addition *a, const char *path)
+/* The value that counts, the first; NULL: it was not set. */
+static const char *setting(const struct addition *a, const char *path)
 {
         size_t len = strlen(path);
 
         for (size_t i = 0; i < a->n_settings; i++)
                 if (strncmp(a->settings[i], path, len) == 0 && a->settings[i][len] == '=')
-                        return true;
-        return false;
+                        return a->settings[i] + len + 1;
+        return NULL;
 }
 
 /* The options that stand for one of issuer.yaml's. */
@@ -107,7 +108,7 @@ static int collect_settings(struct addition *a)
                 if ((text = options_get(o, shortcuts[i].option)))
                         set(a, shortcuts[i].path, text);
         list_certificates(a);
-        if (!is_set(a, "ocsp.key") && !options_has(o, "ocsp-cert"))
+        if (!setting(a, "ocsp.key") && !options_has(o, "ocsp-cert"))
                 set(a, "ocsp.certificate", ""); /* the CA key signs */
         return EXIT_OK;
 }
@@ -137,7 +138,8 @@ static int check_certificates(struct addition *a)
                 if (!why && !bytes_equal(c->spki, first->spki))
                         why = "its key is not that of the first; another key is another issuer (RFC 5280 5.2.3)";
                 if (why)
-                        return tool_fail(a->t, EXIT_REFUSED, NULL, "certificate %u: %s", i + 1, why);
+                        return tool_fail(a->t, EXIT_REFUSED, "--cert takes the CA's own certificates; nothing was added",
+                                "certificate %u: %s", i + 1, why);
                 if (c->not_after < clock_now_s())
                         tool_note(a->t, "certificate %u has expired", i + 1);
         }
@@ -177,9 +179,31 @@ static int load_certificates(struct addition *a)
                 return tool_fail(a->t, EXIT_USAGE, "--cert FILE: the CA's certificate, PEM or DER", "which certificate?");
         e = ca_load(&list, &a->ca, bad);
         if (e != OK)
-                return tool_fail(a->t, e == ERR_NOT_FOUND ? EXIT_SYSTEM : EXIT_REFUSED, NULL, "%s: %s", bad,
+                return tool_fail(a->t, e == ERR_NOT_FOUND ? EXIT_SYSTEM : EXIT_REFUSED,
+                        "--cert FILE: the CA's certificate, PEM or DER", "%s: %s", bad,
                         e == ERR_NOT_FOUND ? "there is no such file" : "it is no certificate, PEM or DER");
         return check_certificates(a);
+}
+
+/* Without a key nothing can be signed; with the CA key alone it must be allowed to (RFC 6960 4.2.2.2, req 2.14). */
+static int check_keys(struct addition *a)
+{
+        const char *offline = setting(a, "offline"), *ocsp = setting(a, "ocsp.key"), *crl = setting(a, "crl.key");
+
+        if (offline && strcmp(offline, "true") == 0)
+                return EXIT_OK;
+        if (!ocsp && !crl)
+                return tool_fail(a->t, EXIT_USAGE,
+                        "--ocsp-key LABEL, --crl-key LABEL, or both; --set offline=true for a CA whose keys are in no token "
+                        "here",
+                        "no key is named, so nothing could be signed for %s", a->name);
+        for (unsigned i = 0; !ocsp && i < a->ca.n; i++)
+                if (a->ca.certificates[i].has_key_usage && !a->ca.certificates[i].ku_digital_signature)
+                        return tool_fail(a->t, EXIT_REFUSED, "name a key of its own for OCSP: --ocsp-key LABEL",
+                                "certificate %u: its keyUsage lacks digitalSignature, so the CA key may not sign OCSP "
+                                "answers",
+                                i + 1);
+        return EXIT_OK;
 }
 
 /* ---- writing ---- */
@@ -229,8 +253,7 @@ static int write_signer(const struct addition *a)
 {
         const char *path = options_get(&a->t->options, "ocsp-cert");
         __attribute__((cleanup(certificate_done))) struct certificate c = {0};
-        bool strict = strcmp(options_get(&a->t->options, "profile") ? options_get(&a->t->options, "profile") : "",
-                              "cabf-tls") == 0;
+        bool strict = setting(a, "profile") && strcmp(setting(a, "profile"), "cabf-tls") == 0;
         const char *why;
         enum err e;
 
@@ -238,10 +261,13 @@ static int write_signer(const struct addition *a)
                 return EXIT_OK;
         e = certificate_from_file(path, &c);
         if (e != OK)
-                return tool_fail(a->t, EXIT_REFUSED, NULL, "%s: it cannot be read as a certificate: %s", path, err_text(e));
+                return tool_fail(a->t, EXIT_REFUSED,
+                        "--ocsp-cert FILE: the OCSP signer's certificate, PEM or DER; nothing was added",
+                        "%s: it cannot be read as a certificate: %s", path, err_text(e));
         why = certificate_refuse_ocsp_signer(&c, &a->ca.certificates[0], clock_now_s(), strict);
         if (why)
-                return tool_fail(a->t, EXIT_REFUSED, NULL, "%s cannot sign OCSP answers for this CA: %s", path, why);
+                return tool_fail(a->t, EXIT_REFUSED, "have the CA issue one that fits; nothing was added",
+                        "%s cannot sign OCSP answers for this CA: %s", path, why);
         e = write_certificate(a, "ocsp-signer.pem", &c);
         return e == OK ? EXIT_OK : tool_fail(a->t, EXIT_SYSTEM, NULL, "its copy cannot be written: %s", err_text(e));
 }
@@ -301,6 +327,7 @@ static void say_next(const struct addition *a)
                 tool_print_json(object);
         }
         tool_reload_engine(a->t);
+        tool_say(a->t, "The responder notices within seconds.");
         if (options_has(o, "ocsp-key") && !options_has(o, "ocsp-cert"))
                 tool_say(a->t,
                         "next: tocsin key csr --label %s --subject \"/CN=...\" --out ocsp.csr; have the CA sign it; tocsin "
@@ -318,8 +345,8 @@ int cmd_issuer_add(struct tool *t)
         if (code != EXIT_OK)
                 return code;
         if (!is_good_name(a.name))
-                return tool_fail(
-                        t, EXIT_USAGE, NULL, "'%s' is no name: letters, digits, '-', '_' and '.', up to 64", a.name);
+                return tool_fail(t, EXIT_USAGE, "choose one as issuing-ca",
+                        "'%s' is no name: letters, digits, '-', '_' and '.', up to 64", a.name);
         snprintf(a.folder, sizeof(a.folder), "%s/.%s.new", t->conf->issuers_path, a.name);
         snprintf(a.target, sizeof(a.target), "%s/%s", t->conf->issuers_path, a.name);
         if (access(a.target, F_OK) == 0)
@@ -330,6 +357,8 @@ int cmd_issuer_add(struct tool *t)
                 code = check_others(&a);
         if (code == EXIT_OK)
                 code = collect_settings(&a);
+        if (code == EXIT_OK)
+                code = check_keys(&a);
         if (code == EXIT_OK)
                 code = put_in_place(&a);
         if (code == EXIT_OK)
@@ -363,6 +392,7 @@ static void print_issuers(const json_t *issuers)
                 table_cell(&table, show_text(issuer, "crl_url"));
         }
         table_end(&table, stdout);
+        show_refused(issuers, "");
 }
 
 int cmd_issuer_list(struct tool *t)

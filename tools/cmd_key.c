@@ -12,12 +12,36 @@
 #define PATH_LEN 4096
 #define WORDS_MAX 16
 
+/* What the vault's program does not say: what has not happened, and what to do. */
+static const struct {
+        const char *mode, *failed, *next;
+} vault_modes[] = {
+        {"key-new", "no key was made", "`tocsin key list` shows the labels that are taken"},
+        {"key-csr", "no request was made", "`tocsin key list` shows the labels there are; `tocsin key new` makes a key"},
+        {"key-list", "the token could not be read",
+                "look at token.module, token.label and token.pin_file in tocsin.yaml; tocsin check"},
+};
+#define N_VAULT_MODES (sizeof(vault_modes) / sizeof(*vault_modes))
+
+static const char *const algorithms[] = {"p256", "p384", "rsa2048", "rsa3072", "rsa4096"};
+
 /* What the vault's program returns (its --help), in our codes. It has said why. */
 static int exit_code_of_vault(int status)
 {
         static const enum exit_code codes[] = {EXIT_OK, EXIT_REFUSED, EXIT_CONFIG, EXIT_TOKEN};
 
         return status < (int)(sizeof(codes) / sizeof(*codes)) ? codes[status] : EXIT_SYSTEM;
+}
+
+static int say_failed(const struct tool *t, const char *mode, int code)
+{
+        size_t i = 0;
+
+        while (i + 1 < N_VAULT_MODES && strcmp(vault_modes[i].mode, mode) != 0)
+                i++;
+        return tool_fail(t, (enum exit_code)code,
+                code == EXIT_REFUSED ? vault_modes[i].next : vault_modes[N_VAULT_MODES - 1].next, "%s",
+                vault_modes[i].failed);
 }
 
 static int run_vault(struct tool *t, const char *mode, const char *const *options)
@@ -40,14 +64,18 @@ static int run_vault(struct tool *t, const char *mode, const char *const *option
         e = tool_run_program(program, (char *const *)(uintptr_t)words, &status);
         if (e != OK)
                 return tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be started: %s", program, err_text(e));
-        return exit_code_of_vault(status);
+        code = exit_code_of_vault(status);
+        return code == EXIT_OK ? EXIT_OK : say_failed(t, mode, code);
 }
 
 static int need(struct tool *t, const char *option, const char *example)
 {
+        char next[128];
+
         if (options_has(&t->options, option))
                 return EXIT_OK;
-        return tool_fail(t, EXIT_USAGE, NULL, "--%s is missing: for example --%s %s", option, option, example);
+        snprintf(next, sizeof(next), "for example --%s %s", option, example);
+        return tool_fail(t, EXIT_USAGE, next, "--%s is missing", option);
 }
 
 int cmd_key_new(struct tool *t)
@@ -56,7 +84,13 @@ int cmd_key_new(struct tool *t)
         const char *words[] = {
                 "--label", options_get(&t->options, "label"), "--algorithm", algorithm ? algorithm : "p256", NULL};
         int code = need(t, "label", "ocsp-1");
+        bool known = !algorithm;
 
+        for (size_t i = 0; algorithm && i < sizeof(algorithms) / sizeof(*algorithms); i++)
+                known = known || strcmp(algorithm, algorithms[i]) == 0;
+        if (code == EXIT_OK && !known)
+                return tool_fail(t, EXIT_USAGE, "one of p256, p384, rsa2048, rsa3072, rsa4096",
+                        "--algorithm: there is no '%s'", algorithm);
         return code == EXIT_OK ? run_vault(t, "key-new", words) : code;
 }
 
@@ -144,7 +178,8 @@ int cmd_key_install(struct tool *t)
                         "%s is configured to have the CA key sign OCSP answers", issuer->name);
         e = certificate_from_file(file, &c);
         if (e != OK)
-                return tool_fail(t, EXIT_REFUSED, NULL, "%s: it cannot be read as a certificate: %s", file, err_text(e));
+                return tool_fail(t, EXIT_REFUSED, "give the certificate that the CA has issued for the key, PEM or DER",
+                        "%s: it cannot be read as a certificate: %s", file, err_text(e));
         code = check_signer(t, issuer, file, &c);
         if (code == EXIT_OK)
                 code = write_signer(t, issuer->ocsp_certificate, &c);

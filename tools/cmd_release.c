@@ -16,7 +16,7 @@ int cmd_release(struct tool *t)
         if (code != EXIT_OK)
                 return code;
         if (serial_from_text(bytes_str(text), &serial) != OK)
-                return tool_fail(t, EXIT_USAGE, NULL, "'%s' is not a serial number in hex", text);
+                return tool_fail(t, EXIT_USAGE, TOOL_SERIAL_HINT, "'%s' is not a serial number in hex", text);
         serial_to_text(serial_bytes(&serial), serial_text);
         code = tool_ask_plain(t,
                 json_pack("{s:s, s:s, s:s}", "command", "release", "issuer", issuer->name, "serial", serial_text),

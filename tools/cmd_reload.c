@@ -12,6 +12,7 @@ int cmd_reload(struct tool *t)
                 return code;
         if (t->json)
                 tool_print_json(final);
-        tool_say(t, "the engine has read its configuration anew: %lld issuers", show_number(final, "issuers"));
+        tool_say(t, "the engine has read its configuration anew: %lld issuer%s", show_number(final, "issuers"),
+                show_number(final, "issuers") == 1 ? "" : "s");
         return EXIT_OK;
 }

@@ -30,7 +30,8 @@ static int read_time(struct tool *t, const char *option, uint32_t *ret_time)
         if (!text)
                 return EXIT_OK;
         if (!facts_set(&none, &f, facts_named("revokedat"), bytes_str(text)))
-                return tool_fail(t, EXIT_USAGE, NULL, "--%s: %s", option, f.why);
+                return tool_fail(
+                        t, EXIT_USAGE, "for example 2026-01-31T12:00:00Z, not in the future", "--%s: %s", option, f.why);
         *ret_time = f.row.revoked_at;
         return EXIT_OK;
 }
@@ -119,8 +120,8 @@ static int gather(struct tool *t, struct intake *in)
         if (code == EXIT_OK)
                 code = handover_sort(t, in);
         if (code == EXIT_OK && in->rejects.n > 0)
-                code = handover_show_rejects(t, in, NULL, "%zu lines are refused, so nothing was revoked (%zu are fine)",
-                        in->rejects.n, in->rows.n);
+                code = handover_show_rejects(t, in, NULL, "%zu line%s refused, so nothing was revoked (%zu %s fine)",
+                        in->rejects.n, in->rejects.n == 1 ? " is" : "s are", in->rows.n, in->rows.n == 1 ? "is" : "are");
         if (code == EXIT_OK && in->rows.n == 0)
                 code = tool_fail(t, EXIT_REFUSED, "tocsin help revoke", "the list holds no serial");
         return code;
@@ -211,7 +212,8 @@ static int ask_consent(const struct tool *t, size_t count)
         line[strcspn(line, "\r\n")] = '\0';
         if (strcmp(line, wanted) == 0)
                 return EXIT_OK;
-        return tool_fail(t, EXIT_REFUSED, NULL, "nothing was revoked: the number was not %s", wanted);
+        return tool_fail(t, EXIT_REFUSED, "look at the list again; --dry-run shows what it would do",
+                "nothing was revoked: the number was not %s", wanted);
 }
 
 /* ---- asking the engine ---- */
@@ -237,8 +239,8 @@ static int ask(struct tool *t, struct intake *in, int fd, bool dry_run, const ch
         if (code != EXIT_OK)
                 return code;
         if (in->rejects.n > 0)
-                return handover_show_rejects(t, in, final, "the engine refuses %zu of %zu serials, so nothing was revoked",
-                        in->rejects.n, in->rows.n);
+                return handover_show_rejects(t, in, final, "the engine refuses %zu of %zu serial%s, so nothing was revoked",
+                        in->rejects.n, in->rows.n, in->rows.n == 1 ? "" : "s");
         if (!json_is_true(json_object_get(final, "ok")))
                 return tool_refused(t, final);
         *ret_final = steal(&final);

@@ -108,11 +108,14 @@ int cmd_show(struct tool *t)
         if (code != EXIT_OK)
                 return code;
         if (serial_from_text(bytes_str(text), &serial) != OK)
-                return tool_fail(t, EXIT_USAGE, NULL, "'%s' is not a serial number in hex", text);
+                return tool_fail(t, EXIT_USAGE, TOOL_SERIAL_HINT, "'%s' is not a serial number in hex", text);
         question = json_pack("{s:s, s:s}", "command", "show", "serial", serial_to_text(serial_bytes(&serial), serial_text));
         if (issuer)
                 json_object_set_new(question, "issuer", json_string(issuer));
         code = tool_ask_plain(t, question, TOOL_QUICK_MS, &final);
+        if (code == EXIT_REFUSED && !t->json)
+                fputs("  next: `tocsin import` brings in what the CA has issued; until then it is answered unauthorized\n",
+                        stderr);
         if (code != EXIT_OK)
                 return code;
         if (t->json)

@@ -97,6 +97,7 @@ static void print_issuers(const struct tool *t, const json_t *issuers)
                 table_cellf(&table, "%lld", show_number(ocsp, "due"));
         }
         table_end(&table, stdout);
+        show_refused(issuers, "  ");
 }
 
 /* When will the bulk lane be done, at its present rate? */

@@ -47,6 +47,15 @@ int handover_begin(struct tool *t, enum rowfile_kind kind, struct intake *ret)
         return EXIT_OK;
 }
 
+static const char *hint_of(enum err e)
+{
+        if (e == ERR_NOT_FOUND)
+                return "name a file or a directory that is there, or - for standard input";
+        if (e == ERR_DENIED)
+                return "let it be read, or give it on standard input: tocsin ... - <FILE";
+        return e == ERR_INVALID ? "`tocsin help import` lists the formats; --format NAME names one" : NULL;
+}
+
 int handover_read(struct tool *t, struct intake *in, const char *path)
 {
         char why[INTAKE_WHY_MAX] = "";
@@ -55,7 +64,8 @@ int handover_read(struct tool *t, struct intake *in, const char *path)
         progress_done(&in->progress);
         if (e == OK)
                 return EXIT_OK;
-        return tool_fail(t, exit_code_of_err(e), NULL, "%s (nothing was sent to the engine)", why[0] ? why : err_text(e));
+        return tool_fail(
+                t, exit_code_of_err(e), hint_of(e), "%s (nothing was sent to the engine)", why[0] ? why : err_text(e));
 }
 
 int handover_sort(struct tool *t, struct intake *in)
@@ -95,6 +105,7 @@ static int write_file(const struct tool *t, const struct intake *in)
 
 int handover_show_rejects(struct tool *t, struct intake *in, const json_t *answer, const char *format, ...)
 {
+        const char *hint = json_string_value(json_object_get(answer, "hint"));
         char headline[CHUNK_TEXT];
         va_list arguments;
 
@@ -109,6 +120,8 @@ int handover_show_rejects(struct tool *t, struct intake *in, const json_t *answe
         fflush(stdout);
         fprintf(stderr, "tocsin: %s:\n", headline);
         rejects_print(&in->rejects, &in->sources, stderr, REJECTS_SHOWN);
+        if (!t->json)
+                fprintf(stderr, "  next: %s\n", hint ? hint : "correct what is named, and give it again");
         return EXIT_REFUSED;
 }
 

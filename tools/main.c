@@ -30,6 +30,18 @@ static int refuse_command(const struct tool *t, const char *word)
         return tool_fail(t, EXIT_USAGE, next, "unknown command '%s'", word);
 }
 
+/* `tocsin issuer`, `tocsin issuer lst`: the first word of two that name a command. */
+static int refuse_family(const struct tool *t, const char *word, const char *second)
+{
+        char members[128], next[192];
+
+        help_list_family(word, members, sizeof(members));
+        snprintf(next, sizeof(next), "%s    (tocsin help %s)", members, word);
+        if (second)
+                return tool_fail(t, EXIT_USAGE, next, "there is no 'tocsin %s %s'", word, second);
+        return tool_fail(t, EXIT_USAGE, next, "%s: what is to be done?", word);
+}
+
 static int refuse_operands(const struct tool *t)
 {
         const struct command *c = t->command;
@@ -88,7 +100,7 @@ static int parse(struct tool *t, int n, char *const *words)
         return EXIT_OK;
 }
 
-static int run_without_command(const struct tool *t, const char *word)
+static int run_without_command(const struct tool *t, const char *word, const char *second)
 {
         if (options_has(&t->options, "version")) {
                 printf("tocsin %s\n", TOCSIN_VERSION);
@@ -98,6 +110,8 @@ static int run_without_command(const struct tool *t, const char *word)
                 help_print_overview(stdout);
                 return EXIT_OK;
         }
+        if (word && help_is_family(word))
+                return refuse_family(t, word, second);
         if (word)
                 return refuse_command(t, word);
         help_print_overview(stderr);
@@ -137,10 +151,10 @@ int main(int argc, char **argv)
         at = is_completion(n, words) ? 0 : count_leading_options(n, words);
         t.command = help_find_command((size_t)n - at, (const char *const *)words + at, &n_used);
         if (!t.command) {
-                const char *word = at < (size_t)n ? words[at] : NULL;
+                const char *word = at < (size_t)n ? words[at] : NULL, *second = at + 1 < (size_t)n ? words[at + 1] : NULL;
 
                 code = parse(&t, (int)at, words);
-                return code == EXIT_OK ? run_without_command(&t, word) : code;
+                return code == EXIT_OK ? run_without_command(&t, word, second) : code;
         }
         drop_words(&n, words, at, n_used);
         if (is_completion(argc - 1, argv + 1) || strcmp(t.command->name, "complete") == 0) {

@@ -37,6 +37,14 @@ unsigned options_distance(const char *a, const char *b)
         return row[b_len];
 }
 
+/* Farther is no typing mistake: in a short word half of the letters are another word. */
+unsigned options_distance_max(const char *word)
+{
+        size_t len = strlen(word);
+
+        return len < 3 ? 1 : len < 6 ? 2 : len < 9 ? 3 : 4;
+}
+
 static const struct option_row *find_row(const struct parser *p, const char *name, size_t len)
 {
         for (size_t t = 0; p->tables[t]; t++)
@@ -58,7 +66,7 @@ static const struct option_row *find_letter(const struct parser *p, char letter)
 static const struct option_row *find_nearest(const struct parser *p, const char *name)
 {
         const struct option_row *best = NULL;
-        unsigned best_distance = 4; /* farther is no typing mistake */
+        unsigned best_distance = options_distance_max(name);
 
         for (size_t t = 0; p->tables[t]; t++) {
                 for (const struct option_row *r = p->tables[t]; r->name; r++) {

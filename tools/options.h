@@ -49,3 +49,5 @@ const char *options_next(const struct options *o, const char *name, size_t *at);
 
 /* How many letters must change to make `b` of `a` (for "did you mean"). */
 unsigned options_distance(const char *a, const char *b);
+/* From this distance on `word` was not meant. */
+unsigned options_distance_max(const char *word);

@@ -114,3 +114,15 @@ void show_batches(const struct tool *t, const json_t *batches, const char *inden
         json_array_foreach(batches, i, batch) put_batch(&table, batch);
         table_end(&table, stdout);
 }
+
+void show_refused(const json_t *issuers, const char *indent)
+{
+        const json_t *issuer;
+        size_t i;
+
+        json_array_foreach(issuers, i, issuer)
+        {
+                if (json_is_false(json_object_get(issuer, "served")))
+                        printf("%s%s IS NOT SERVED: %s\n", indent, show_text(issuer, "name"), show_text(issuer, "refused"));
+        }
+}

@@ -3,6 +3,8 @@
 
 #include "tools/tool.h"
 
+/* A line for each issuer that is configured but not served, and why. */
+void show_refused(const json_t *issuers, const char *indent);
 /* Nothing for an empty list. `indent` may be NULL. */
 void show_crls(const struct tool *t, const json_t *crls, const char *indent);
 void show_batches(const struct tool *t, const json_t *batches, const char *indent);

@@ -68,7 +68,9 @@ const struct conf_issuer *tool_pick_issuer(struct tool *t, const char *name, int
         } else if (name) {
                 issuer = conf_find_issuer(t->conf, name);
                 if (!issuer)
-                        *ret_code = tool_fail(t, EXIT_USAGE, NULL, "there is no issuer '%s'; configured: %s", name, names);
+                        *ret_code =
+                                tool_fail(t, EXIT_USAGE, "name one of them, or add it: tocsin issuer add NAME --cert ca.pem",
+                                        "there is no issuer '%s'; configured: %s", name, names);
         } else if (t->conf->n_issuers > 1) {
                 *ret_code =
                         tool_fail(t, EXIT_USAGE, "name one with --issuer NAME", "several issuers are configured: %s", names);

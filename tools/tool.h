@@ -67,6 +67,8 @@ int tool_unreachable(const struct tool *t, enum err e);
 void tool_reload_engine(const struct tool *t);
 #define TOOL_QUICK_MS 15000
 
+#define TOOL_SERIAL_HINT "write it as `openssl x509 -serial` prints it: 0A1B2C"
+
 /* Escape sequences, or "" where colours are not wanted. */
 enum tool_color { COLOR_PLAIN, COLOR_GOOD, COLOR_WARNING, COLOR_BAD, COLOR_DIM, COLOR_BOLD, COLOR_N };
 const char *tool_color(const struct tool *t, enum tool_color color);
@@ -105,5 +107,8 @@ void help_print_command(FILE *out, const struct command *c);
 void help_print_overview(FILE *out);
 /* The row whose name the first one or two words are; *ret_n of words used. NULL: none. */
 const struct command *help_find_command(size_t n_words, const char *const *words, size_t *ret_n);
+/* Is it the first of the two words of some commands? The list of those, for people. */
+bool help_is_family(const char *word);
+void help_list_family(const char *word, char *ret_text, size_t cap);
 /* The command meant by a mistyped word, or NULL. */
 const struct command *help_nearest_command(const char *word);

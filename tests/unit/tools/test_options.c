@@ -179,6 +179,20 @@ static void commands_are_found_by_one_or_two_words(void **state)
         assert_string_equal(help_nearest_command("revok")->name, "revoke");
         assert_string_equal(help_nearest_command("stauts")->name, "status");
         assert_null(help_nearest_command("xyzzyxyzzy"));
+        assert_null(help_nearest_command("foo")); /* half of a short word: not "key" */
+}
+
+static void the_first_of_two_words_names_a_family_and_lists_it(void **state)
+{
+        char text[128];
+
+        (void)state;
+        assert_true(help_is_family("issuer"));
+        assert_false(help_is_family("revoke"));
+        assert_false(help_is_family("iss"));
+        assert_false(help_is_family(""));
+        help_list_family("crl", text, sizeof(text));
+        assert_string_equal(text, "tocsin crl issue, tocsin crl list");
 }
 
 static void exit_codes_are_documented_and_follow_the_engines_codes(void **state)
@@ -211,6 +225,7 @@ int main(void)
                 cmocka_unit_test(no_command_has_one_option_or_letter_twice),
                 cmocka_unit_test(the_manual_page_has_every_command_option_and_exit_code),
                 cmocka_unit_test(commands_are_found_by_one_or_two_words),
+                cmocka_unit_test(the_first_of_two_words_names_a_family_and_lists_it),
                 cmocka_unit_test(exit_codes_are_documented_and_follow_the_engines_codes),
         };
 
