@@ -1,0 +1,175 @@
+"""The responder while it is being operated: reloads, upgrades, dead workers, new issuers, drains. Nobody who asks notices."""
+import http.client
+import os
+import pathlib
+import signal
+import socket
+import struct
+import threading
+import time
+import urllib.parse
+
+import pytest
+
+from conftest import free_port, wait_for
+
+
+@pytest.fixture
+def lone(fresh_house):
+    """A house of its own: what these tests do to the responder outlives them."""
+    fresh_house.up("--certs", 50, "--revoked", 5, "--listen", f"127.0.0.1:{free_port()}")
+    fresh_house.settle()
+    yield fresh_house
+
+
+class Clients:
+    """Clients that ask and ask: some on connections they keep, some on new ones. Every failure is kept."""
+
+    def __init__(self, house, n_keeping=3, n_new=3):
+        url = urllib.parse.urlsplit(house.env["OCSP_URL"])
+        self.address = (url.hostname, url.port)
+        self.request = house.request(house.serials("good")[0])
+        self.failures, self.n_answers, self.stopping = [], 0, False
+        self.threads = [threading.Thread(target=self.run, args=(keeps,)) for keeps in [True] * n_keeping + [False] * n_new]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping = True
+        for t in self.threads:
+            t.join()
+
+    def run(self, keeps):
+        connection = http.client.HTTPConnection(*self.address, timeout=20)
+        while not self.stopping:
+            try:
+                connection.request("POST", "/", self.request, {"Content-Type": "application/ocsp-request"})
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status != 200 or len(body) < 100:
+                    self.failures.append((keeps, answer.status, body))
+                self.n_answers += 1
+                if not keeps:
+                    connection.close()
+            except (OSError, http.client.HTTPException) as problem:
+                self.failures.append((keeps, repr(problem)))
+                connection.close()
+            time.sleep(0.001)
+        connection.close()
+
+
+def workers(house):
+    return set(house.children(house.pid("responder")))
+
+
+def change(house, sig):
+    """One reload or upgrade; the new workers serve when this returns."""
+    n = house.log("responder").count(" reloaded ")
+    os.kill(house.pid("responder"), sig)
+    wait_for(lambda: house.log("responder").count(" reloaded ") > n, what="the new workers")
+
+
+def test_no_request_fails_while_ten_reloads_and_three_upgrades_happen(lone):
+    before = workers(lone)
+    with Clients(lone) as clients:
+        wait_for(lambda: clients.n_answers > 50, what="the clients")
+        for i in range(13):
+            change(lone, signal.SIGUSR2 if i % 4 == 3 else signal.SIGHUP)
+        n = clients.n_answers
+        wait_for(lambda: clients.n_answers > n + 50, what="more answers")
+    assert clients.failures == []
+    assert lone.log("responder").count("upgrade: asking") == 3
+    assert pathlib.Path(f"/proc/{lone.pid('responder')}").exists()
+    wait_for(lambda: not workers(lone) & before, what="the old workers to end")
+
+
+def test_an_upgrade_that_would_not_start_changes_nothing(lone):
+    before = workers(lone)
+    path = lone.dir / "tocsin.yaml"
+    path.write_text(path.read_text() + "\nnonsense: 1\n")
+    os.kill(lone.pid("responder"), signal.SIGUSR2)
+    wait_for(lambda: "would not start" in lone.log("responder"), what="the refusal")
+    assert workers(lone) == before
+    assert lone.status_of(lone.serials("good")[0]) == "good"
+
+
+def test_an_upgrade_whose_workers_do_not_come_up_leaves_the_old_ones(lone):
+    """The store is away for the new ones only: they wait, and those before go on."""
+    before = workers(lone)
+    store, aside = lone.dir / "store", lone.dir / "aside"
+    store.rename(aside)
+    try:
+        os.kill(lone.pid("responder"), signal.SIGUSR2)
+        wait_for(lambda: len(workers(lone)) > len(before), what="the new workers")
+        assert lone.status_of(lone.serials("good")[0]) == "good"
+        assert before <= workers(lone)
+    finally:
+        aside.rename(store)
+    wait_for(lambda: not workers(lone) & before, what="the old workers to end")
+    assert lone.status_of(lone.serials("good")[0]) == "good"
+
+
+def test_a_listen_address_comes_and_goes_by_a_reload(lone):
+    path, more = lone.dir / "tocsin.yaml", free_port()
+    first = lone.env["OCSP_URL"].split("//")[1].strip("/")
+    text = path.read_text()
+    assert first in text
+    listed = [line for line in text.splitlines() if line.strip().startswith("listen:")][0]
+    with Clients(lone, 2, 2) as clients:
+        path.write_text(text.replace(listed, f'  listen: ["{first}", "127.0.0.1:{more}"]').replace("workers: 1\n", "workers: 3\n"))
+        change(lone, signal.SIGHUP)
+        for _ in range(20):
+            assert lone.http(f"http://127.0.0.1:{more}/healthz")[0] == 200
+        path.write_text(text)
+        change(lone, signal.SIGHUP)
+
+        def is_gone():
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", more)) != 0
+        wait_for(is_gone, what="the address to go")
+    assert clients.failures == []
+
+
+def test_a_worker_that_is_killed_is_replaced(lone):
+    for _ in range(3):
+        before = workers(lone)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: len(workers(lone)) == len(before) and not workers(lone) & before, what="the successors")
+        assert lone.status_of(lone.serials("good")[0]) == "good"
+
+
+def test_a_request_that_is_under_way_at_sigterm_is_answered(lone):
+    url = urllib.parse.urlsplit(lone.env["OCSP_URL"])
+    der = lone.request(lone.serials("good")[0])
+    head = f"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/ocsp-request\r\nContent-Length: {len(der)}\r\n\r\n".encode()
+    with socket.create_connection((url.hostname, url.port), timeout=20) as s:
+        s.sendall(head + der[:10])
+        wait_for(lambda: struct.unpack("B", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1))[0] == 1, what="the connection")
+        time.sleep(0.1)  # until it is read: then it is under way
+        os.kill(lone.pid("responder"), signal.SIGTERM)
+        wait_for(lambda: "draining" in lone.log("responder"), what="the drain")
+        s.sendall(der[10:])
+        answer = b""
+        while chunk := s.recv(65536):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 200") and b"connection: close" in answer.lower()
+    wait_for(lambda: not pathlib.Path(f"/proc/{lone.pid('responder')}").exists() or "stopped" in lone.log("responder"), what="the end")
+
+
+def test_an_issuer_that_was_added_is_answered_for_without_a_signal(lone, monkeypatch):
+    import test_signer
+    monkeypatch.setattr(test_signer, "reload", lambda house: house.tocsin("reload"))
+    test_signer.add_second_issuer(lone)
+    serial = lone.serials("good")[0]
+    test_signer.import_serials(lone, "second-ca", [serial])
+
+    def answers():
+        response = test_signer.ask_of(lone, lone.certificate("second"), serial)
+        return response.response_status.name == "SUCCESSFUL" and response
+    response = wait_for(answers, 10, "an answer for the new issuer")
+    assert response.certificate_status.name == "GOOD" and response.certificates[0].serial_number == 0x4002
+    assert "the issuers' folder has changed" in lone.log("responder")
