@@ -1,5 +1,6 @@
 /* numbers: the last CRLNumber that this vault signed, for each scope and kind. In memory only: it guards against a neighbour
- * that signs one number twice; that numbers grow over restarts and restores is the engine's part (req 4.2). */
+ * that signs one number twice. Over restarts of the vault policy_check_crl_tail's floor does; that numbers grow over restores
+ * is the engine's part (req 4.2). */
 #pragma once
 
 #include <pthread.h>

@@ -10,8 +10,9 @@
 #include "pki/ocsp_response.h"
 
 #define FUTURE_MAX_S                                                                                                        \
-        (5 * CLOCK_MINUTE_S)   /* clocks of two processes on one machine agree; the issuer's configuration may round */
-#define PAST_MAX_S CLOCK_DAY_S /* a window is committed before its first signature, and a bulk run takes a while */
+        (5 * CLOCK_MINUTE_S)        /* clocks of two processes on one machine agree; the issuer's configuration may round */
+#define PAST_MAX_S CLOCK_DAY_S      /* a window is committed before its first signature, and a bulk run takes a while */
+#define CRL_PAST_MAX_S CLOCK_HOUR_S /* the time it may take to make a list */
 #define SLACK_S (5 * CLOCK_MINUTE_S)
 #define SHARD_WORD "{shard}"
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -29,12 +30,12 @@ static const char *check_alg(const struct policy *p, int key, enum sig_alg alg)
         return sig_alg_key(alg) == p->keys[key].kind ? NULL : "the algorithm is not one of the key's";
 }
 
-static const char *check_this_update(int64_t this_update_s, int64_t now_s)
+static const char *check_this_update(int64_t this_update_s, int64_t now_s, int64_t past_max_s)
 {
         if (this_update_s > now_s + FUTURE_MAX_S)
                 return "thisUpdate lies in the future";
-        if (this_update_s < now_s - PAST_MAX_S)
-                return "thisUpdate is more than a day old";
+        if (this_update_s < now_s - past_max_s)
+                return "thisUpdate is too old";
         return NULL;
 }
 
@@ -136,7 +137,7 @@ static const char *check_reason(const struct policy_issuer *issuer, enum reason 
 static const char *check_ocsp_dates(
         const struct policy_issuer *issuer, const struct ocsp_single_read *single, int64_t produced_at_s, int64_t now_s)
 {
-        const char *why = check_this_update(single->this_update_s, now_s);
+        const char *why = check_this_update(single->this_update_s, now_s, PAST_MAX_S);
 
         if (why)
                 return why;
@@ -221,7 +222,7 @@ const char *policy_check_crl_head(const struct policy *p, int key, enum sig_alg 
                 return "the CRL's issuer is not one this key signs for (req 4.1)";
         if (!same_identifier(info->sig_alg, alg))
                 return "the CRL's algorithm is not the one asked for (RFC 5280 5.1.1.2)";
-        why = check_this_update(info->this_update_s, now_s);
+        why = check_this_update(info->this_update_s, now_s, CRL_PAST_MAX_S);
         if (why)
                 return why;
         if (info->next_update_s <= info->this_update_s)
@@ -298,27 +299,58 @@ static const char *check_idp(const struct conf_issuer *conf, const struct crl_in
         return NULL;
 }
 
-#define CE(n)                                                                                                               \
-        {                                                                                                                   \
-                {(const uint8_t *)"\x55\x1d" n, 3}, NULL                                                                    \
-        }
+/* What our CRLs may carry, and how (RFC 5280 5.2). A delta or a shard whose extension were not critical would be taken for
+ * the whole list by a client that does not know it. */
+static const struct crl_extension {
+        struct bytes oid;
+        bool critical, in_full, in_delta;
+} crl_extensions[] = {
+        {{(const uint8_t *)"\x55\x1d\x23", 3}, false, true, true},  /* authorityKeyIdentifier */
+        {{(const uint8_t *)"\x55\x1d\x14", 3}, false, true, true},  /* cRLNumber */
+        {{(const uint8_t *)"\x55\x1d\x1c", 3}, true, true, true},   /* issuingDistributionPoint, req 4.12 */
+        {{(const uint8_t *)"\x55\x1d\x2e", 3}, false, true, false}, /* freshestCRL */
+        {{(const uint8_t *)"\x55\x1d\x1b", 3}, true, false, true},  /* deltaCRLIndicator, req 4.4 */
+};
 
-/* What our CRLs may carry: authorityKeyIdentifier, cRLNumber, issuingDistributionPoint, and by kind one of the last two. */
-static const struct extension_row full_extensions[] = {CE("\x23"), CE("\x14"), CE("\x1c"), CE("\x2e") /* freshestCRL */};
-static const struct extension_row delta_extensions[] = {
-        CE("\x23"), CE("\x14"), CE("\x1c"), CE("\x1b") /* deltaCRLIndicator */};
+static bool may_carry(const struct extension *extension, bool is_delta)
+{
+        for (size_t i = 0; i < N_OF(crl_extensions); i++) {
+                const struct crl_extension *row = &crl_extensions[i];
+
+                if (bytes_equal(row->oid, extension->oid))
+                        return row->critical == extension->critical && (is_delta ? row->in_delta : row->in_full);
+        }
+        return false;
+}
 
 /* A FreshestCRL in a delta is refused here (RFC 5280 5.2.6, req 4.4). */
 static const char *check_crl_extensions(const struct crl_info *info, struct bytes tail)
 {
-        struct bytes list;
-        bool known;
+        struct extension extension;
+        struct bytes list, in;
 
-        if (der_read_only(tail, DER_CONTEXT_CONS(0), &list) != OK)
+        if (der_read_only(tail, DER_CONTEXT_CONS(0), &list) != OK || der_read_only(list, DER_SEQUENCE, &in) != OK)
                 return "crlExtensions are malformed";
-        known = info->is_delta ? only_known(list, delta_extensions, N_OF(delta_extensions))
-                               : only_known(list, full_extensions, N_OF(full_extensions));
-        return known ? NULL : "crlExtensions hold one that such a CRL must not have (RFC 5280 5.2)";
+        while (in.len > 0)
+                if (extension_read(&in, &extension) != OK || !may_carry(&extension, info->is_delta))
+                        return "crlExtensions hold one that such a CRL must not have, or not so (RFC 5280 5.2)";
+        return NULL;
+}
+
+/* The engine's numbers are milliseconds of the time, or above what was imported. So a vault that has just been started, and
+ * knows no number yet, still signs none that is below an older list's. */
+static const char *check_number(const struct crl_info *info)
+{
+        uint64_t floor_ms = (uint64_t)info->this_update_s * 1000;
+        uint8_t octets[8];
+
+        for (unsigned i = 0; i < sizeof(octets); i++)
+                octets[i] = (uint8_t)(floor_ms >> (56 - 8 * i));
+        if (info->number.len == 0)
+                return "the CRL has no CRLNumber (RFC 5280 5.2.3)";
+        if (policy_compare_numbers(info->number, BYTES_OF(octets)) < 0)
+                return "CRLNumber is below thisUpdate in milliseconds: an older list may have it (RFC 5280 5.2.3, req 4.2)";
+        return NULL;
 }
 
 static const char *check_freshest(const struct conf_issuer *conf, const struct crl_info *info)
@@ -332,10 +364,10 @@ static const char *check_freshest(const struct conf_issuer *conf, const struct c
 
 const char *policy_check_crl_tail(const struct policy_crl *crl, const struct crl_info *info, struct bytes tail)
 {
-        const char *why;
+        const char *why = check_number(info);
 
-        if (info->number.len == 0)
-                return "the CRL has no CRLNumber (RFC 5280 5.2.3)";
+        if (why)
+                return why;
         if (!bytes_equal(info->aki, crl->issuer->aki))
                 return "authorityKeyIdentifier is not this CA's (RFC 5280 5.2.1)";
         if (info->is_delta && policy_compare_numbers(info->base_number, info->number) >= 0)

@@ -110,6 +110,16 @@ static void put_entries(struct fixture *f, struct builder *b, const struct crl_c
         }
 }
 
+/* The same for all of one process, and above any thisUpdate a test asks for. */
+static uint64_t number_base(void)
+{
+        static uint64_t base;
+
+        if (base == 0)
+                base = (uint64_t)(clock_now_s() + CLOCK_HOUR_S) * 1000;
+        return base;
+}
+
 void fixture_put_crl(struct fixture *f, struct builder *b, const struct crl_case *c)
 {
         const struct policy_issuer *issuer = &f->policy.issuers[c->issuer];
@@ -119,9 +129,9 @@ void fixture_put_crl(struct fixture *f, struct builder *b, const struct crl_case
                 .this_update_s = f->now_s + c->this_s,
                 .next_update_s = f->now_s + issuer->conf->crl_validity_s + c->next_s,
                 .aki = c->no_aki ? BYTES_LIT("another key's id") : issuer->aki,
-                .number = c->number ? c->number : 7,
+                .number = c->small_number ? c->small_number : number_base() + (c->number ? c->number : 7),
                 .is_delta = c->is_delta,
-                .base_number = c->base,
+                .base_number = number_base() + c->base,
                 .idp_url = bytes_str(c->idp),
                 .freshest_url = bytes_str(c->freshest_url),
         };

@@ -56,7 +56,8 @@ struct crl_case {
         enum fixture_issuer named; /* only with other_name: the issuer's name is this one's */
         bool other_name, cabf, no_aki, is_delta;
         int64_t this_s, next_s;
-        uint64_t number, base; /* number 0: 7 */
+        uint64_t number, base; /* counted from a time an hour ahead, in milliseconds; number 0: 7 */
+        uint64_t small_number; /* 0, or the number as it stands */
         const char *idp, *freshest_url;
         unsigned n_entries;
         enum reason reason; /* of the entries */

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "pki/der.h"
+#include "pki/der.h"
+#include "pki/extension.h"
 #include "signer/vault/numbers.h"
 
 static struct fixture *f;
@@ -51,7 +53,7 @@ static const struct ocsp_case ocsp_cases[] = {
         {"producedAt 6 min ahead", "producedAt lies in the future", .produced_s = 360},
         {"producedAt two days ago", "producedAt is more than a day old", .produced_s = -2 * DAY},
         {"thisUpdate 23 h ago", .this_s = -82800, .next_s = -82800, .produced_s = -82800},
-        {"thisUpdate 25 h ago", "thisUpdate is more than a day old", .this_s = -90000, .next_s = -90000},
+        {"thisUpdate 25 h ago", "thisUpdate is too old", .this_s = -90000, .next_s = -90000},
         {"thisUpdate after producedAt", "thisUpdate lies after producedAt", .produced_s = -3600},
         {"nextUpdate at thisUpdate", "nextUpdate does not lie after thisUpdate", .next_s = -4 * DAY},
         {"nextUpdate beyond the validity (req 2.6)", "nextUpdate lies further off than ocsp.validity", .next_s = 600},
@@ -180,7 +182,8 @@ static const struct crl_case crl_cases[] = {
         {"another inner algorithm (req 4.1)", "the CRL's algorithm is not the one", .inner = SIG_P256_SHA384},
         {"another's AKI", "authorityKeyIdentifier is not this CA's", .no_aki = true},
         {"thisUpdate 6 min ahead", "thisUpdate lies in the future", .this_s = 360, .next_s = 360},
-        {"thisUpdate two days old", "thisUpdate is more than a day old", .this_s = -2 * DAY, .next_s = -2 * DAY},
+        {"thisUpdate two hours old", "thisUpdate is too old", .this_s = -7200, .next_s = -7200},
+        {"a number from before the clocks (req 4.2)", "CRLNumber is below thisUpdate", .small_number = 7},
         {"nextUpdate before thisUpdate", "nextUpdate does not lie after", .next_s = -8 * DAY},
         {"nextUpdate beyond the validity (req 4.7)", "nextUpdate lies further off than crl.validity", .next_s = 600},
         {"held, private", .n_entries = 1, .reason = REASON_CERTIFICATE_HOLD},
@@ -262,6 +265,47 @@ static void a_delta_never_has_freshest_crl(void **state)
         builder_done(&b);
 }
 
+static void put_extension(struct builder *b, uint8_t id, bool critical, struct bytes value)
+{
+        const uint8_t oid[] = {0x55, 0x1d, id};
+
+        extension_put(b, BYTES_OF(oid), critical, value);
+}
+
+static const char *judge_delta(bool number_critical, bool indicator_critical)
+{
+        struct policy_crl crl = {.issuer = &f->policy.issuers[BETA]};
+        struct crl_info info = {.is_delta = true, .this_update_s = 1};
+        struct builder b = {0}, aki = {0};
+        size_t explicit, list;
+        const char *why;
+
+        list = der_begin(&aki, DER_SEQUENCE);
+        der_put(&aki, DER_CONTEXT(0), crl.issuer->aki);
+        der_end(&aki, list);
+        explicit = der_begin(&b, DER_CONTEXT_CONS(0));
+        list = der_begin(&b, DER_SEQUENCE);
+        put_extension(&b, 0x23, false, builder_bytes(&aki));
+        put_extension(&b, 0x14, number_critical, BYTES_LIT("\x02\x02\x7f\xff"));
+        put_extension(&b, 0x1b, indicator_critical, BYTES_LIT("\x02\x01\x08"));
+        der_end(&b, list);
+        der_end(&b, explicit);
+        assert_int_equal(crl_read_tbs_tail(builder_bytes(&b), &info), OK);
+        why = policy_check_crl_tail(&crl, &info, builder_bytes(&b));
+        builder_done(&b);
+        builder_done(&aki);
+        return why;
+}
+
+/* A client that does not know deltas would take it for the whole list (RFC 5280 5.2.4, req 4.4). */
+static void a_delta_says_so_critically(void **state)
+{
+        (void)state;
+        expect("as it must be", judge_delta(false, true), NULL);
+        expect("the indicator not critical", judge_delta(false, false), "crlExtensions hold one");
+        expect("the number critical (req 4.2)", judge_delta(true, true), "crlExtensions hold one");
+}
+
 /* ---- numbers ---- */
 
 static const char *admit(struct numbers *n, const char *idp, bool is_delta, const char *number, size_t len)
@@ -300,6 +344,7 @@ int main(void)
                 cmocka_unit_test(an_unknown_response_extension_is_refused),
                 cmocka_unit_test(a_crl_is_signed_or_refused_by_its_rule),
                 cmocka_unit_test(a_delta_never_has_freshest_crl),
+                cmocka_unit_test(a_delta_says_so_critically),
                 cmocka_unit_test(crl_numbers_only_grow_in_each_scope),
         };
         int failed;
