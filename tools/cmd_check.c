@@ -231,7 +231,7 @@ static void run_signer(struct check *c)
                         "store: not checked: the engine is down, and tocsin-signer is not found");
                 return;
         }
-        e = tool_run_program(program, words, &status);
+        e = tool_run_program(program, words, false, &status);
         if (e != OK)
                 store_wrong(c, NULL, err_text(e));
         else if (status == 0)

@@ -1,12 +1,15 @@
 /* key new, csr, list: done by the vault's program, which alone may reach the token. key install: an OCSP signer's
  * certificate is checked against RFC 6960 4.2.2.2 and BR 7.1.2.8 (req 2.14, 2.15), then put in its place. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "tools/ca.h"
+#include "pki/der.h"
 #include "tools/files.h"
+#include "tools/pem.h"
 #include "tools/tool.h"
 
 #define PATH_LEN 4096
@@ -44,7 +47,8 @@ static int say_failed(const struct tool *t, const char *mode, int code)
                 vault_modes[i].failed);
 }
 
-static int run_vault(struct tool *t, const char *mode, const char *const *options)
+/* *ret_code: what came of it, in our codes. Otherwise it could not even be run, and that has been said. */
+static int start_vault(struct tool *t, const char *mode, const char *const *options, bool silent, int *ret_code)
 {
         char program[PATH_LEN];
         const char *words[WORDS_MAX] = {program, "--config", t->config_file, mode};
@@ -61,11 +65,20 @@ static int run_vault(struct tool *t, const char *mode, const char *const *option
         if (t->json && strcmp(mode, "key-list") == 0)
                 words[n++] = "--json";
         words[n] = NULL;
-        e = tool_run_program(program, (char *const *)(uintptr_t)words, &status);
+        e = tool_run_program(program, (char *const *)(uintptr_t)words, silent, &status);
         if (e != OK)
                 return tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be started: %s", program, err_text(e));
-        code = exit_code_of_vault(status);
-        return code == EXIT_OK ? EXIT_OK : say_failed(t, mode, code);
+        *ret_code = exit_code_of_vault(status);
+        return EXIT_OK;
+}
+
+static int run_vault(struct tool *t, const char *mode, const char *const *options)
+{
+        int result = EXIT_OK, code = start_vault(t, mode, options, false, &result);
+
+        if (code != EXIT_OK)
+                return code;
+        return result == EXIT_OK ? EXIT_OK : say_failed(t, mode, result);
 }
 
 static int need(struct tool *t, const char *option, const char *example)
@@ -149,6 +162,77 @@ static int check_signer(struct tool *t, const struct conf_issuer *issuer, const 
         return EXIT_OK;
 }
 
+/* CertificationRequest (RFC 2986 4): version, subject, then the key. */
+static enum err take_request_key(struct bytes der, struct bytes *ret_spki)
+{
+        struct bytes request, info;
+        enum err e = der_read_only(der, DER_SEQUENCE, &request);
+
+        if (e == OK)
+                e = der_read(&request, DER_SEQUENCE, &info);
+        for (unsigned i = 0; e == OK && i < 2; i++)
+                e = der_read_any(&info, NULL, NULL, NULL);
+        return e == OK ? der_read_tlv(&info, DER_SEQUENCE, ret_spki) : e;
+}
+
+static bool request_has_key(const char *path, struct bytes spki)
+{
+        _cleanup_(builder_done) struct builder text = {0}, der = {0};
+        struct pem_block block;
+        struct bytes found;
+        struct pem pem;
+
+        if (files_read(path, &text) != OK)
+                return false;
+        pem_init(&pem, builder_bytes(&text));
+        return pem_next(&pem, &block) && pem_decode(block.base64, &der) == OK &&
+               take_request_key(builder_bytes(&der), &found) == OK && bytes_equal(found, spki);
+}
+
+/* Is the certificate's key the token's? The vault tells a key only in a request, so it makes one, for nobody. */
+static int check_key(struct tool *t, const struct conf_issuer *issuer, const char *file, const struct certificate *c)
+{
+        const char *base = getenv("TMPDIR");
+        char folder[PATH_LEN], path[PATH_LEN + 16];
+        const char *words[] = {"--label", issuer->ocsp_key, "--subject", "/CN=compare", "--out", path, NULL};
+        int result = EXIT_OK, code;
+        bool same;
+
+        if (issuer->offline || issuer->ocsp_key[0] == '\0')
+                return EXIT_OK;
+        snprintf(folder, sizeof(folder), "%s/tocsin-XXXXXX", base ? base : "/tmp");
+        if (!mkdtemp(folder))
+                return tool_fail(
+                        t, EXIT_SYSTEM, "name another folder: TMPDIR=/somewhere tocsin ...", "%s cannot be made", folder);
+        snprintf(path, sizeof(path), "%s/key", folder);
+        code = start_vault(t, "key-csr", words, true, &result);
+        same = request_has_key(path, c->spki);
+        files_remove_folder(folder);
+        if (code != EXIT_OK)
+                return code;
+        if (result != EXIT_OK)
+                return tool_fail(t, (enum exit_code)result, "`tocsin key list` shows the keys there are; tocsin check",
+                        "%s: it could not be compared with the key '%s' of the token; nothing was changed", file,
+                        issuer->ocsp_key);
+        return same ? EXIT_OK
+                    : tool_fail(t, EXIT_REFUSED, "have the CA sign the request that `tocsin key csr` makes",
+                              "%s is for another key than '%s' of the token", file, issuer->ocsp_key);
+}
+
+/* What the profile lets pass, and relying parties may not. */
+static void note_leniency(const struct tool *t, const struct conf_issuer *issuer, const struct certificate *c)
+{
+        __attribute__((cleanup(ca_done))) struct ca ca = {0};
+        const char *why;
+        char bad[256];
+
+        if (issuer->profile == CONF_PROFILE_CABF_TLS || ca_load(&issuer->certificates, &ca, bad) != OK)
+                return;
+        why = refuse_signer(&ca, c, true);
+        if (why)
+                tool_note(t, "warning: %s; the profile private allows it, some clients will not accept it", why);
+}
+
 static int write_signer(struct tool *t, const char *path, const struct certificate *c)
 {
         _cleanup_(builder_done) struct builder pem = {0};
@@ -182,9 +266,12 @@ int cmd_key_install(struct tool *t)
                         "%s: it cannot be read as a certificate: %s", file, err_text(e));
         code = check_signer(t, issuer, file, &c);
         if (code == EXIT_OK)
+                code = check_key(t, issuer, file, &c);
+        if (code == EXIT_OK)
                 code = write_signer(t, issuer->ocsp_certificate, &c);
         if (code != EXIT_OK)
                 return code;
+        note_leniency(t, issuer, &c);
         tool_say(t, "%s signs with this certificate from now on, until %s", issuer->name, clock_to_text(c.not_after, until));
         if (t->json) {
                 _cleanup_json_ json_t *object =

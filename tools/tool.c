@@ -2,6 +2,7 @@
 #include "tools/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -274,13 +275,21 @@ enum err tool_find_program(const char *name, const char *variable, const char *b
         return find_in_path(name, ret_path, cap) ? OK : ERR_NOT_FOUND;
 }
 
-enum err tool_run_program(const char *program, char *const *words, int *ret_status)
+enum err tool_run_program(const char *program, char *const *words, bool silent, int *ret_status)
 {
+        posix_spawn_file_actions_t actions;
         int status, errnum;
         pid_t pid;
 
         fflush(NULL);
-        errnum = posix_spawn(&pid, program, NULL, NULL, words, environ);
+        errnum = posix_spawn_file_actions_init(&actions);
+        if (errnum != 0)
+                return err_from_errno(errnum);
+        if (silent)
+                errnum = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        if (errnum == 0)
+                errnum = posix_spawn(&pid, program, &actions, NULL, words, environ);
+        posix_spawn_file_actions_destroy(&actions);
         if (errnum != 0)
                 return err_from_errno(errnum);
         while (waitpid(pid, &status, 0) < 0)
