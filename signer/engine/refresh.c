@@ -21,6 +21,7 @@
 #define PASS_IDLE_MAX_S 3600
 #define WINDOWS_KEPT 4096
 #define PACES_AN_AGE 64
+#define SLICE_AGE_MAX_S (10 * CLOCK_MINUTE_S)
 /* Of a serial: few enough to keep neighbours together, enough to tell 50 million apart. */
 #define PART_OCTETS 3
 
@@ -436,8 +437,27 @@ void refresh_kick(struct engine *e)
         refresh_step(e);
 }
 
+/* Its window was made before the token went away: what is signed under it now would be old at once, and after a day the
+ * vault refuses it. The next pass gives its serials a new one. */
+static void drop_old_slices(struct engine *e)
+{
+        int64_t now_s = engine_clock_now_s(&e->clock);
+        struct slice *next;
+
+        for (struct slice *slice = e->refresh.ready; slice; slice = next) {
+                next = slice->next;
+                if (now_s - slice->window->row.this_update_s <= SLICE_AGE_MAX_S)
+                        continue;
+                slice->at = slice->n;
+                e->refresh.again = true;
+                if (slice->in_flight == 0)
+                        refresh_slice_used(e, slice);
+        }
+}
+
 struct slice *refresh_slice(struct engine *e)
 {
+        drop_old_slices(e);
         for (struct slice *slice = e->refresh.ready; slice; slice = slice->next)
                 if (slice->at < slice->n)
                         return slice;

@@ -401,6 +401,11 @@ static bool is_signed_anew(struct fixture *fx)
         return true;
 }
 
+static bool has_slice(struct fixture *fx)
+{
+        return fx->engine.refresh.ready != NULL;
+}
+
 static void answers_are_signed_anew_in_the_second_half_of_the_refresh_age(void **state) /* validity 4 d, refreshed by 2 d */
 {
         int64_t start_s = clock_now_s();
@@ -417,6 +422,21 @@ static void answers_are_signed_anew_in_the_second_half_of_the_refresh_age(void *
         go_to(pass_after);
         fixture_run_until(&f, is_signed_anew);
         assert_int_equal(fake_vault_bulk(&f.vault), n + N_RECORDS); /* each once */
+        clock_freeze_ms(0);
+}
+
+static void a_slice_that_waited_long_for_the_token_gets_a_new_window(void **state)
+{
+        int64_t start_s = clock_now_s();
+
+        (void)state;
+        f.engine.issuers->items[0].ocsp.away_until_ms = INT64_MAX; /* the token lacks the key */
+        fixture_run_until(&f, has_slice);
+        go_to(start_s + 3600);
+        f.engine.issuers->items[0].ocsp.away_until_ms = 0;
+        fixture_run_until(&f, is_all_signed);
+        for (unsigned i = 1; i <= N_RECORDS; i++)
+                assert_true(committed_window(fixture_status(&f, i).window).this_update_s >= start_s + 3600);
         clock_freeze_ms(0);
 }
 
@@ -598,6 +618,7 @@ int main(void)
                 TEST(a_reload_while_a_vault_opens_makes_another),
                 TEST(what_is_imported_is_signed_without_being_asked_for),
                 TEST(answers_are_signed_anew_in_the_second_half_of_the_refresh_age),
+                TEST(a_slice_that_waited_long_for_the_token_gets_a_new_window),
                 TEST(a_late_good_is_not_written_over_a_revocation),
                 TEST(one_bad_line_and_nothing_is_applied),
                 TEST_STARTS(a_client_that_hangs_up_while_staging_leaves_nothing),
