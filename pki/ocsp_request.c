@@ -287,3 +287,60 @@ enum err ocsp_request_read(struct bytes der, struct ocsp_request *ret_request)
                 return e;
         return skip_signature(request, ret_request);
 }
+
+/* ---- shapes ---- */
+
+static bool is_last(struct bytes der, struct bytes part)
+{
+        return part.len > 0 && part.data - der.data == (ptrdiff_t)(der.len - part.len);
+}
+
+static bool is_plain(const struct ocsp_request *r)
+{
+        return r->n_cert_ids == 1 && r->cert_ids[0].hash != HASH_N && r->nonce.len == 0 && r->n_preferred == 0 && !r->is_signed;
+}
+
+static uint16_t place_of(struct bytes der, struct bytes part)
+{
+        return (uint16_t)(part.data - der.data);
+}
+
+void ocsp_shape_remember(struct ocsp_shape *shape, struct bytes der, const struct ocsp_request *request)
+{
+        const struct ocsp_cert_id *id = &request->cert_ids[0];
+
+        if (!is_plain(request) || !is_last(der, id->serial) || der.len - id->serial.len > sizeof shape->before || der.len > UINT16_MAX)
+                return;
+        *shape = (struct ocsp_shape){
+                .der_len = (uint16_t)der.len,
+                .serial_at = place_of(der, id->serial),
+                .cert_id_at = place_of(der, id->der),
+                .name_hash_at = place_of(der, id->name_hash),
+                .name_hash_len = (uint16_t)id->name_hash.len,
+                .key_hash_at = place_of(der, id->key_hash),
+                .key_hash_len = (uint16_t)id->key_hash.len,
+                .null_parameters = id->null_parameters,
+                .hash = id->hash,
+        };
+        memcpy(shape->before, der.data, shape->serial_at);
+}
+
+bool ocsp_shape_read(const struct ocsp_shape *shape, struct bytes der, struct ocsp_request *ret_request)
+{
+        struct ocsp_cert_id *id = &ret_request->cert_ids[0];
+        size_t at = shape->serial_at;
+
+        if (der.len == 0 || der.len != shape->der_len || memcmp(der.data, shape->before, at) != 0)
+                return false;
+        id->serial = bytes_make(der.data + at, der.len - at);
+        if (!der_integer_is_minimal(id->serial))
+                return false;
+        clear(ret_request);
+        ret_request->n_cert_ids = 1;
+        id->hash = shape->hash;
+        id->null_parameters = shape->null_parameters;
+        id->der = bytes_make(der.data + shape->cert_id_at, der.len - shape->cert_id_at);
+        id->name_hash = bytes_make(der.data + shape->name_hash_at, shape->name_hash_len);
+        id->key_hash = bytes_make(der.data + shape->key_hash_at, shape->key_hash_len);
+        return true;
+}

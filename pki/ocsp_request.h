@@ -37,3 +37,23 @@ struct ocsp_request {
 
 /* Unlike elsewhere *ret_request is written on failure too (2 KiB would be copied for nothing); it then means nothing. */
 MUST_CHECK enum err ocsp_request_read(struct bytes der, struct ocsp_request *ret_request);
+
+/* ---- what most requests are: one CertID of a known issuer, and nothing behind its serial ----
+ *
+ * Two requests that differ in nothing but that serial's octets are read alike, so the second need not be. */
+
+#define OCSP_SHAPE_MAX 160 /* octets of a request before its serial */
+
+struct ocsp_shape {
+        uint16_t der_len;    /* 0: no request was remembered */
+        uint16_t serial_at;
+        uint16_t cert_id_at, name_hash_at, name_hash_len, key_hash_at, key_hash_len;
+        bool null_parameters;
+        enum hash_alg hash;
+        uint8_t before[OCSP_SHAPE_MAX]; /* all octets up to the serial's */
+};
+
+/* `request` was read from `der`. Nothing is remembered of requests of another kind. */
+void ocsp_shape_remember(struct ocsp_shape *shape, struct bytes der, const struct ocsp_request *request);
+/* Reads `der` if it is of that shape: just what ocsp_request_read would make of it. */
+bool ocsp_shape_read(const struct ocsp_shape *shape, struct bytes der, struct ocsp_request *ret_request);

@@ -61,7 +61,7 @@ size_t ocsp_response_max(const struct ocsp_template *t);
 /* ResponseData of a single CertID, in caller's memory of at least ocsp_response_max. Cannot fail but for a bad serial. */
 MUST_CHECK enum err ocsp_response_tbs(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
         uint8_t *ret_der, size_t *ret_len);
-/* The whole OCSPResponse, likewise. `raw_signature` as sig_alg.h has it. */
+/* The whole OCSPResponse, in memory of ocsp_response_len. `raw_signature` as sig_alg.h has it. */
 MUST_CHECK enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes serial,
         const struct ocsp_status *status, struct bytes raw_signature, uint8_t *ret_der, size_t *ret_len);
 size_t ocsp_response_len(

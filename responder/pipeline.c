@@ -78,16 +78,15 @@ static enum verdict handle(struct turn *t, const struct request *r, struct sign_
         return route->handler(t, r, rest, sign, ret_answer);
 }
 
-static void put_ocsp(struct builder *out, const struct ocsp_body *body)
+static void put_ocsp(struct builder *out, const struct ocsp_body *body, size_t body_len)
 {
-        size_t len = 0, at = out->len;
-        uint8_t *room = builder_extend(out, ocsp_response_max(body->template));
+        uint8_t *room = builder_extend(out, body_len);
+        size_t len = 0;
 
         if (!room)
                 return;
-        if (ocsp_response_rebuild(body->template, body->serial, &body->status, body->signature, room, &len) != OK)
+        if (ocsp_response_rebuild(body->template, body->serial, &body->status, body->signature, room, &len) != OK || len != body_len)
                 out->failed = true;
-        out->len = at + len;
 }
 
 void pipeline_put_body(struct builder *out, const struct request *r, const struct answer *a)
@@ -97,7 +96,7 @@ void pipeline_put_body(struct builder *out, const struct request *r, const struc
         if (a->kind == BODY_BYTES)
                 builder_put(out, a->bytes);
         else if (a->kind == BODY_OCSP)
-                put_ocsp(out, &a->ocsp);
+                put_ocsp(out, &a->ocsp, a->body_len);
 }
 
 static void name_row(char *name, struct bytes label)

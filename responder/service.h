@@ -6,6 +6,7 @@
 
 #include "base/conf.h"
 #include "base/msg.h"
+#include "pki/ocsp_request.h"
 #include "responder/access_log.h"
 #include "responder/ca_table.h"
 #include "responder/crl_files.h"
@@ -19,6 +20,7 @@
 /* Octets of answers that are rendered before they are written; what one more answer may take at most. */
 #define SERVICE_OUT_SIZE (192 * 1024)
 #define SERVICE_ANSWER_MAX (72 * 1024)
+#define SERVICE_SHAPES 64
 
 struct service {
         const struct conf *conf;
@@ -36,6 +38,7 @@ struct service {
         uint8_t *out_memory;
         uint8_t *body_memory;     /* limits.max_body: a chunked body, put together */
         uint8_t *der_memory;      /* limits.max_uri: a GET's request, decoded */
+        struct ocsp_shape shapes[SERVICE_SHAPES]; /* of the requests seen last, by length and issuer */
         struct builder tags;      /* of the answer in hand, in tags_memory: holds those of OCSP_CERT_IDS_MAX serials */
         uint8_t tags_memory[4096];
         uint8_t text_memory[1024]; /* a short text made for one answer */

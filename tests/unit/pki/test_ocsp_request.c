@@ -322,6 +322,88 @@ static void ber_lengths_are_malformed(void **state)
         }
 }
 
+static void assert_same_part(struct bytes a, struct bytes b)
+{
+        assert_int_equal(a.len, b.len);
+        assert_ptr_equal(a.data, b.data);
+}
+
+static void assert_read_alike(struct bytes der, const struct ocsp_request *got)
+{
+        const struct ocsp_cert_id *a = &got->cert_ids[0], *b;
+        struct ocsp_request want;
+
+        assert_int_equal(ocsp_request_read(der, &want), OK);
+        b = &want.cert_ids[0];
+        assert_int_equal(got->n_cert_ids, want.n_cert_ids);
+        assert_int_equal(a->hash, b->hash);
+        assert_int_equal(a->null_parameters, b->null_parameters);
+        assert_same_part(a->name_hash, b->name_hash);
+        assert_same_part(a->key_hash, b->key_hash);
+        assert_same_part(a->serial, b->serial);
+        assert_same_part(a->der, b->der);
+        assert_int_equal(got->nonce.len, want.nonce.len);
+        assert_int_equal(got->n_preferred, want.n_preferred);
+        assert_int_equal(got->is_signed, want.is_signed);
+}
+
+/* Each octet of a request is changed to each other: what the shape takes, the reader takes, and both make the same of it. */
+static void a_shape_takes_only_what_the_reader_takes_and_reads_it_alike(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct ocsp_shape shape = {0};
+        struct ocsp_request r;
+        unsigned n_taken = 0;
+
+        (void)state;
+        memset(&r, 0x5a, sizeof r);
+        assert_false(ocsp_shape_read(&shape, BYTES_NONE, &r));
+        put_request(&b, LIST_OF(ID(OID_SHA1 NULL_, HASHES "02{0091}")), "");
+        assert_int_equal(ocsp_request_read(builder_bytes(&b), &r), OK);
+        ocsp_shape_remember(&shape, builder_bytes(&b), &r);
+        for (size_t i = 0; i < b.len; i++) {
+                uint8_t was = b.data[i];
+
+                for (unsigned octet = 0; octet < 256; octet++) {
+                        b.data[i] = (uint8_t)octet;
+                        if (!ocsp_shape_read(&shape, builder_bytes(&b), &r))
+                                continue;
+                        assert_read_alike(builder_bytes(&b), &r);
+                        n_taken++;
+                }
+                b.data[i] = was;
+        }
+        /* itself once for each octet before the serial; its first octet may be all but FF, which would be one too many; its second
+         * all but those that make the zero before them one too many */
+        assert_int_equal(n_taken, b.len - 2 + 255 + 128);
+        assert_false(ocsp_shape_read(&shape, bytes_make(b.data, b.len - 1), &r));
+}
+
+static void only_a_plain_request_has_a_shape(void **state)
+{
+        static const struct {
+                const char *tbs, *after;
+        } others[] = {
+                {"30{" REQUEST("") REQUEST("") "}", ""},
+                {WITH(NONCE_OF("00")), ""},
+                {OF_ONE(OTHER), ""},
+                {LIST_OF(ID(OID_MD5 NULL_, HASHES ONE)), ""},
+                {LIST, "a0{30{ 30{" OID_SHA1 "} 03{0001} }}"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+                _cleanup_(builder_done) struct builder b = {0};
+                struct ocsp_shape shape = {0};
+                struct ocsp_request r;
+
+                put_request(&b, others[i].tbs, others[i].after);
+                assert_int_equal(ocsp_request_read(builder_bytes(&b), &r), OK);
+                ocsp_shape_remember(&shape, builder_bytes(&b), &r);
+                assert_int_equal(shape.der_len, 0);
+        }
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -336,6 +418,8 @@ int main(void)
                 cmocka_unit_test(preferred_algorithms_keep_the_clients_order_without_those_we_lack),
                 cmocka_unit_test(truncated_and_trailing_requests_are_malformed),
                 cmocka_unit_test(ber_lengths_are_malformed),
+                cmocka_unit_test(a_shape_takes_only_what_the_reader_takes_and_reads_it_alike),
+                cmocka_unit_test(only_a_plain_request_has_a_shape),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
