@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "responder/head.h"
 #include "responder/http1.h"
+#include "responder/listener.h"
 #include "responder/metrics.h"
 #include "responder/sandbox.h"
 #include "responder/worker.h"
@@ -165,6 +166,22 @@ static void accept_all(const struct admin_config *config)
                 return;
         serve(config, fd);
         close(fd);
+}
+
+void admin_listen(struct listener *listener, const char *address)
+{
+        enum err e;
+
+        if (listener->fd >= 0 && strcmp(listener->address, address) == 0)
+                return;
+        cleanup_close(&listener->fd);
+        free(listener->address);
+        *listener = (struct listener){.address = strdup(address), .fd = -1};
+        if (*address == '\0' || !listener->address)
+                return;
+        e = listener_open(address, &listener->fd);
+        if (e != OK)
+                log_error("no metrics: cannot listen address=%s why=\"%s\"", address, err_text(e));
 }
 
 int admin_run(const struct admin_config *config)

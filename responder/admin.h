@@ -4,6 +4,11 @@
 
 #include "base/conf.h"
 #include "responder/board.h"
+#include "responder/listener_rows.h"
+
+/* Makes `listener` that of the address ("" = none; its fd is -1 then, or when it cannot be had: logged); stays as it is when it was that
+ * before. */
+void admin_listen(struct listener *listener, const char *address);
 
 struct admin_config {
         const struct conf *conf;

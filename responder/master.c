@@ -92,24 +92,6 @@ static enum err load_tls(const struct conf *conf, struct tls_context **ret_tls)
         return e;
 }
 
-/* The admin process' own, beside that of the configuration before where the address is another one. */
-static void open_admin(struct master *m)
-{
-        const char *address = m->conf->admin_listen;
-        enum err e;
-
-        if (m->admin.fd >= 0 && strcmp(m->admin.address, address) == 0)
-                return;
-        cleanup_close(&m->admin.fd);
-        free(m->admin.address);
-        m->admin = (struct listener){.address = strdup(address), .fd = -1};
-        if (*address == '\0' || !m->board || !m->admin.address)
-                return;
-        e = listener_open(address, &m->admin.fd);
-        if (e != OK)
-                log_error("no metrics: cannot listen address=%s why=\"%s\"", address, err_text(e));
-}
-
 /* ---- workers ---- */
 
 static void begin_child(const struct master *m, const char *name)
@@ -215,7 +197,7 @@ static void start_all(struct master *m)
                 m->slots[i] = (struct slot){0};
                 start_worker(m, i);
         }
-        open_admin(m);
+        admin_listen(&m->admin, m->board ? m->conf->admin_listen : "");
         if (m->admin.fd >= 0)
                 start_worker(m, ADMIN);
 }
