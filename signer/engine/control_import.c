@@ -86,7 +86,7 @@ static void put_event(struct list *list, struct txn *txn)
 static enum err import_work(struct task *task, struct txn *txn)
 {
         struct list *list = list_of(task);
-        struct writer_slice slice = writer_slice_begin();
+        struct writer_slice slice = writer_slice_begin(&list->engine->writer);
         struct counts before = counts_before(txn);
         uint32_t revoked = list->imported[IMPORT_REVOKED];
         struct rowfile_row row;

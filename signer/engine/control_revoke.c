@@ -125,7 +125,7 @@ static enum err stage_row(struct list *list, struct txn *txn, const struct rowfi
 static enum err stage_work(struct task *task, struct txn *txn)
 {
         struct list *list = list_of(task);
-        struct writer_slice slice = writer_slice_begin();
+        struct writer_slice slice = writer_slice_begin(&list->engine->writer);
         struct counts before = counts_before(txn);
         struct rowfile_row row;
         enum err e;

@@ -63,7 +63,7 @@ static enum err write_item(struct writeback_chunk *c, struct txn *txn, struct wr
 static enum err chunk_work(struct task *task, struct txn *txn)
 {
         struct writeback_chunk *c = task_owner(task, struct writeback_chunk, task);
-        struct writer_slice slice = writer_slice_begin();
+        struct writer_slice slice = writer_slice_begin(&c->engine->writer);
 
         if (c->done == 0)
                 qsort(c->items, c->n, sizeof(c->items[0]), compare_items);

@@ -46,21 +46,25 @@ static enum err transact(struct writer *w, struct task *task)
 static enum err execute(struct runner *runner, struct task *task)
 {
         struct writer *w = (struct writer *)runner;
-        int64_t began_us = clock_mono_us();
+        int64_t began_us = clock_mono_us(), held_us;
         enum err e;
 
         if (task->plain)
                 return task->work(task, NULL);
         e = transact(w, task);
         stop_if_unsafe(e);
-        if (clock_mono_us() - began_us > w->longest_us)
-                w->longest_us = clock_mono_us() - began_us;
+        held_us = clock_mono_us() - began_us;
+        if (held_us > w->longest_us)
+                w->longest_us = held_us;
+        if (task->priority != TASK_TRUTH)
+                w->slice_us = writer_next_slice_us(w->slice_us, held_us);
         return e;
 }
 
 enum err writer_start(struct writer *w, struct env *env, struct engine_clock *clock)
 {
-        *w = (struct writer){.runner = {.name = "writer", .execute = execute}, .env = env, .clock = clock};
+        *w = (struct writer){
+                .runner = {.name = "writer", .execute = execute}, .env = env, .clock = clock, .slice_us = WRITER_SLICE_US};
         w->windows = window_cache_new(WINDOWS_KEPT);
         if (!w->windows)
                 return ERR_NOMEM;
@@ -74,12 +78,20 @@ void writer_stop(struct writer *w)
         w->windows = NULL;
 }
 
-struct writer_slice writer_slice_begin(void)
+/* Down at once, up slowly. */
+unsigned writer_next_slice_us(unsigned slice_us, int64_t held_us)
 {
-        return (struct writer_slice){.began_us = clock_mono_us()};
+        if (held_us > WRITER_HELD_US)
+                return slice_us / 2 > WRITER_SLICE_MIN_US ? slice_us / 2 : WRITER_SLICE_MIN_US;
+        return slice_us + slice_us / 8 < WRITER_SLICE_US ? slice_us + slice_us / 8 : WRITER_SLICE_US;
+}
+
+struct writer_slice writer_slice_begin(const struct writer *w)
+{
+        return (struct writer_slice){.began_us = clock_mono_us(), .share_us = w->slice_us};
 }
 
 bool writer_slice_over(struct writer_slice *s)
 {
-        return ++s->n_rows % ROWS_BETWEEN_LOOKS == 0 && clock_mono_us() - s->began_us >= WRITER_SLICE_US;
+        return ++s->n_rows % ROWS_BETWEEN_LOOKS == 0 && clock_mono_us() - s->began_us >= s->share_us;
 }

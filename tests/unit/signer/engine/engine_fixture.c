@@ -239,6 +239,7 @@ void fixture_start(struct fixture *f, unsigned n_records)
         int channel;
 
         fake_vault_start(&f->vault, f->ca_key, f->ocsp_key, &channel);
+        fake_vault_hold(&f->vault, f->hold);
         assert_int_equal(engine_open(&f->engine, &f->conf, channel), OK);
         add_records(f, n_records);
         assert_int_equal(engine_start(&f->engine), OK);

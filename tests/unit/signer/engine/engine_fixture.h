@@ -23,6 +23,7 @@ struct fixture {
         struct engine engine;
         int worker, control; /* connected sockets */
         uint64_t last_id;
+        bool hold; /* before fixture_start: the vault keeps the first question already */
 };
 
 /* Certificates and configuration, which a test may change before fixture_start. */

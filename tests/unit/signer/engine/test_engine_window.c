@@ -260,6 +260,22 @@ static void the_pause_before_a_new_vault_doubles_to_half_a_minute(void **state)
         assert_int_equal(vault_next_pause(pause), 30000);
 }
 
+static void a_chunk_that_held_the_writer_too_long_makes_the_next_one_smaller(void **state)
+{
+        unsigned share = WRITER_SLICE_US;
+
+        (void)state;
+        assert_int_equal(writer_next_slice_us(share, WRITER_HELD_US), share);
+        share = writer_next_slice_us(share, WRITER_HELD_US + 1);
+        assert_true(share < WRITER_SLICE_US);
+        for (unsigned i = 0; i < 20; i++)
+                share = writer_next_slice_us(share, 1000000);
+        assert_int_equal(share, WRITER_SLICE_MIN_US);
+        for (unsigned i = 0; i < 20; i++)
+                share = writer_next_slice_us(share, 1000);
+        assert_int_equal(share, WRITER_SLICE_US);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -273,6 +289,7 @@ int main(void)
                 cmocka_unit_test(what_may_have_been_promised_is_known_from_the_windows_alone),
                 cmocka_unit_test(a_good_whose_signature_was_lost_still_counts_and_ends_with_the_revocation),
                 cmocka_unit_test(extras_are_capped_by_their_rate),
+                cmocka_unit_test(a_chunk_that_held_the_writer_too_long_makes_the_next_one_smaller),
                 cmocka_unit_test(the_pause_before_a_new_vault_doubles_to_half_a_minute),
         };
 
