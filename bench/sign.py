@@ -17,7 +17,7 @@ import measure
 from tocsin_dir import TocsinDir, signing_of
 
 POLL_S = 0.05
-BATCH = {"p256": 50_000, "rsa2048": 5_000}
+BATCH = {"p256": 20_000, "rsa2048": 3_000}
 TO_REACH = 0.85
 
 
@@ -107,14 +107,14 @@ def options_of(arguments):
     parser = argparse.ArgumentParser(prog="./dev bench sign", description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the batch, one round: for a look, not for a claim")
     parser.add_argument("--key", choices=["p256", "rsa2048"], help="one of them only")
-    parser.add_argument("--batch", type=int, metavar="N", help="answers to sign in a round (50,000 for p256, 5,000 for rsa2048)")
-    parser.add_argument("--rounds", type=int, help="rounds (2; 1 with --quick)")
-    parser.add_argument("--seconds", type=int, default=3, help="seconds of each raw loop (3)")
+    parser.add_argument("--batch", type=int, metavar="N", help="answers to sign in a round (20,000 for p256, 3,000 for rsa2048)")
+    parser.add_argument("--rounds", type=int, help="rounds (7; 1 with --quick)")
+    parser.add_argument("--seconds", type=int, default=2, help="seconds of each raw loop (2)")
     parser.add_argument("--sessions", type=int, help="sessions of the raw loop (as many as the engine has)")
     parser.add_argument("--timeout", type=int, default=120, metavar="S", help="how long a batch may take (120)")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds or (1 if options.quick else 2)
+    options.rounds = options.rounds or (1 if options.quick else 7)
     return options
 
 
