@@ -109,6 +109,9 @@ struct conf {
         enum conf_tags tags;      /* the field that carries tags for CDNs; default off */
         unsigned tags_buckets;    /* parts of an issuer's serials that are purged apart; default 65536 */
         unsigned max_connections; /* per worker; default 20000 */
+        unsigned max_connections_per_address; /* per worker and IPv4 address or IPv6 /64; 0 = no limit; default 1000 (req 1.18) */
+        unsigned max_requests_per_address;    /* a second, likewise: 429; 0 (default) = no limit */
+        struct conf_list trusted_addresses;   /* ranges without these limits; default loopback */
         unsigned max_body;        /* bytes of a POST; default 10000 (req 1.17: 413) */
         unsigned max_uri;         /* bytes of a request target; default 8192 (414) */
         unsigned max_cert_ids;    /* in one request; default 8, at most 16 (req 1.7) */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/conf_table.h"
+#include "base/net_range.h"
 
 #define SHARD_WORD "{shard}"
 
@@ -69,6 +70,17 @@ static const char *check_tls_listen(const void *object)
         return check_addresses(&c->tls_listen);
 }
 
+static const char *check_trusted_addresses(const void *object)
+{
+        const struct conf *c = object;
+        struct net_range range;
+
+        for (unsigned i = 0; i < c->trusted_addresses.n; i++)
+                if (net_range_parse(c->trusted_addresses.items[i], &range) != OK)
+                        return "a range is written 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32";
+        return NULL;
+}
+
 static const char *check_admin_listen(const void *object)
 {
         const char *address = ((const struct conf *)object)->admin_listen;
@@ -115,6 +127,7 @@ const struct conf_check conf_main_checks[] = {
         {"responder.listen", check_listen},
         {"responder.tls_listen", check_tls_listen},
         {"responder.admin_listen", check_admin_listen},
+        {"responder.trusted_addresses", check_trusted_addresses},
         {"responder.ocsp_path", check_ocsp_path},
         {"responder.ari_path", check_ari_path},
         {"control.socket", check_control_socket},

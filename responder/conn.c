@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "responder/conn_private.h"
+#include "responder/limits.h"
 
 #define IN_GROWTH 2048
 /* A reader of a large file must take this much in each write timeout. */
@@ -44,6 +45,7 @@ static void conn_free(struct conn *c)
                 c->previous->next = c->next;
         else
                 pool->first = c->next;
+        limits_leave(pool->limits, c->client);
         free(c);
         pool->n_open--;
         if (pool->on_close)
@@ -365,6 +367,7 @@ static enum err open_with(struct conn_pool *pool, int fd, struct tls *tls)
         }
         c->pool = pool;
         c->fd = fd;
+        c->client = pool->opening;
         c->tls = tls;
         c->is_new = true;
         c->parked.on_answer = conn_http1_resume;

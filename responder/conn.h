@@ -28,6 +28,8 @@ struct conn_pool {
         struct conn *first; /* all, newest first */
         unsigned n_open;
         bool is_draining;
+        struct limits *limits; /* of addresses; the worker's, or NULL */
+        uint64_t opening;      /* limits_client of the connection that is opened next; it leaves when it ends */
         void (*on_close)(void *data); /* after one has ended; may be NULL */
         void *data;
 };

@@ -26,6 +26,7 @@ void conn_http1_serve(struct conn *c, struct bytes in)
         bool has_more = true;
 
         c->pool->service->client = c->fd;
+        c->pool->service->client_address = c->client;
         while (has_more && in.len > 0 && !conn_is_blocked(c) && !conn_is_parked(c) && !c->is_closing && !c->is_broken) {
                 struct exchange x = {.in = in, .state = &c->http1, .is_last = c->pool->is_draining, .sign = c->sign};
 

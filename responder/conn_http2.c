@@ -43,6 +43,7 @@ static void put_and_send(struct conn *c)
 void conn_http2_serve(struct conn *c, struct bytes in)
 {
         c->pool->service->client = c->fd;
+        c->pool->service->client_address = c->client;
         if (in.len > 0)
                 http2_receive(c->http2, in);
         conn_keep_input(c, BYTES_NONE);

@@ -32,6 +32,7 @@ struct conn {
         struct parked parked; /* HTTP/1: the request that waits for a signature */
         struct sign_slot sign;
         struct http1_state http1;
+        uint64_t client; /* limits_client */
         int fd;
         uint8_t timer_kind;
         uint8_t wants; /* EV_READ, EV_WRITE, both or neither */

@@ -117,6 +117,8 @@ static const struct row ROWS_OF_METRICS[] = {
         {{"tocsin_engine_lost_total", COUNTER, "Times that a worker's line to the engine broke or could not be made."}, AT(n_engine_lost)},
         {{"tocsin_request_turn_seconds", METRIC_HISTOGRAM, "Of each request: the time of the read turn it was answered in."}, .put = put_turns},
         {{"tocsin_connections_total", COUNTER, "Connections accepted."}, AT(n_connections)},
+        {{"tocsin_connections_refused_total", COUNTER, "Connections closed at once, for their address has as many as it may."}, AT(n_refused_connections)},
+        {{"tocsin_requests_refused_total", COUNTER, "Requests answered 429, for their address has sent as many as it may."}, AT(n_refused_requests)},
         {{"tocsin_connections_open", GAUGE, "Connections open now."}, AT(now.n_open)},
         {{"tocsin_timeouts_total", COUNTER, "Timeouts of connections and requests, idle ones included."}, AT(n_timeouts)},
         {{"tocsin_store_turn_longest_seconds", GAUGE, "Age of the oldest store transaction of the last quarter of a second."}, .put = put_longest_turn},

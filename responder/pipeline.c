@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "responder/condition.h"
+#include "responder/limits.h"
 
 enum { TAKES_GET = 1, TAKES_HEAD = 2, TAKES_POST = 4 };
 
@@ -144,11 +145,21 @@ static void log_access(struct service *s, const struct request *r, const struct 
                                               .us = since_us == 0 ? 0 : (uint64_t)(clock_mono_us() - since_us)});
 }
 
+/* req 1.18 */
+static void refuse_flood(struct service *s, struct answer *ret_answer)
+{
+        answer_set_status(ret_answer, 429);
+        ret_answer->retry_after_s = 1;
+        s->stats.n_refused_requests++;
+}
+
 enum verdict pipeline_answer(struct turn *t, const struct request *r, struct sign_slot *sign, struct answer *ret_answer)
 {
         if (sign->since_us == 0 || sign->n_asked == 0)
                 sign->since_us = t->begun_us;
-        if (handle(t, r, sign, ret_answer) == VERDICT_PARKED)
+        if (sign->n_asked == 0 && !limits_take_request(t->service->address_limits, t->service->client_address, t->begun_us))
+                refuse_flood(t->service, ret_answer);
+        else if (handle(t, r, sign, ret_answer) == VERDICT_PARKED)
                 return VERDICT_PARKED;
         finish(t->service, r, ret_answer);
         log_access(t->service, r, ret_answer, sign->since_us);

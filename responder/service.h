@@ -31,6 +31,8 @@ struct service {
         struct dates dates;
         struct access_log *access_log; /* NULL: off; the worker's */
         int client;                    /* the socket whose requests are answered; -1 = none */
+        struct limits *address_limits; /* the worker's; NULL: none */
+        uint64_t client_address;       /* limits_client of that socket */
         struct stats stats;
         uint64_t n_in_turn; /* requests answered in it */
         struct http1_limits limits;

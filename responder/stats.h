@@ -30,6 +30,8 @@ enum outcome {
 struct stats {
         /* ---- counters: uint64_t all ---- */
         uint64_t n_connections; /* accepted */
+        uint64_t n_refused_connections; /* ... and closed at once: their address has enough (req 1.18) */
+        uint64_t n_refused_requests;    /* 429, likewise */
         uint64_t n_requests[METHOD_UNKNOWN + 1][PROTOCOL_N][6]; /* by method, protocol, the HTTP status' first digit */
         uint64_t n_outcomes[STATS_ISSUERS][OUTCOME_N];
         uint64_t n_cert_id_hashes[HASH_N + 1]; /* CertIDs asked, by algorithm; the last: one we do not have (req 1.9) */

@@ -10,6 +10,7 @@
 #include "base/jail.h"
 #include "base/log.h"
 #include "responder/conn.h"
+#include "responder/limits.h"
 #include "responder/listener.h"
 #include "responder/sandbox.h"
 
@@ -23,6 +24,7 @@ struct worker {
         struct env *env;
         struct service service;
         struct conn_pool pool;
+        struct limits *limits;    /* NULL: none */
         struct event **listeners; /* NULL once draining */
         bool is_full;             /* as many connections as allowed: accepting rests */
         struct event *tick, *on_term, *on_retire, *on_hup;
@@ -56,11 +58,30 @@ static enum err open_connection(struct worker *w, int fd, bool is_tls)
         return is_tls ? conn_open_tls(&w->pool, fd, w->config->tls) : conn_open(&w->pool, fd);
 }
 
+/* req 1.18: who has as many as it may gets no word; a word would be what the flood is after. */
+static void admit(struct worker *w, int fd, const struct sockaddr *from, bool is_tls)
+{
+        uint64_t client = w->limits ? limits_client(w->limits, from) : 0;
+
+        if (!limits_enter(w->limits, client)) {
+                w->service.stats.n_refused_connections++;
+                close(fd);
+                return;
+        }
+        w->pool.opening = client;
+        if (open_connection(w, fd, is_tls) == OK)
+                return;
+        limits_leave(w->limits, client);
+        log_warning("out of memory: a connection was dropped");
+}
+
 /* False: nobody waits any more, or there is no room. */
 static bool accept_some(struct worker *w, int listener, bool is_tls)
 {
         for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
-                int fd = can_accept(w) ? accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
+                struct sockaddr_storage from;
+                socklen_t len = sizeof from;
+                int fd = can_accept(w) ? accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
 
                 if (!can_accept(w) || (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))) {
                         rest_accepting(w); /* until the next tick or the next end of a connection */
@@ -68,8 +89,7 @@ static bool accept_some(struct worker *w, int listener, bool is_tls)
                 }
                 if (fd < 0)
                         return errno == ECONNABORTED || errno == EINTR;
-                if (open_connection(w, fd, is_tls) != OK)
-                        log_warning("out of memory: a connection was dropped");
+                admit(w, fd, (struct sockaddr *)&from, is_tls);
         }
         return true;
 }
@@ -290,11 +310,14 @@ static enum err start(struct worker *w)
         w->service.access_log = w->config->access_log;
         e = conn_pool_init(&w->pool, w->base, &w->service);
         if (e == OK)
+                e = limits_new(conf, &w->limits);
+        if (e == OK)
                 e = sandbox_files(conf);
         if (e == OK)
                 e = access_log_start(w->service.access_log);
         if (e != OK)
                 return e;
+        w->pool.limits = w->service.address_limits = w->limits;
         w->pool.on_close = on_closed;
         w->pool.data = w;
         return add_events(w) ? sandbox_calls(conf) : ERR_NOMEM;
@@ -322,6 +345,7 @@ static void stop(struct worker *w)
         for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
                 if (events[i])
                         event_free(events[i]);
+        limits_free(w->limits);
         service_done(&w->service);
         if (w->base)
                 event_base_free(w->base);

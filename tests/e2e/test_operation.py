@@ -173,3 +173,33 @@ def test_an_issuer_that_was_added_is_answered_for_without_a_signal(lone, monkeyp
     response = wait_for(answers, 10, "an answer for the new issuer")
     assert response.certificate_status.name == "GOOD" and response.certificates[0].serial_number == 0x4002
     assert "the issuers' folder has changed" in lone.log("responder")
+
+
+# ---- floods (req 1.18) ----
+
+def test_one_address_has_so_many_connections_and_others_are_served(lone):
+    lone.configure("responder", "max_connections_per_address: 5", "trusted_addresses: [127.0.0.2]")
+    url = urllib.parse.urlsplit(lone.env["OCSP_URL"])
+    n_workers = len(workers(lone))
+
+    def is_served(source):
+        try:
+            with socket.create_connection((url.hostname, url.port), 20, (source, 0)) as s:
+                s.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+                return s.recv(100).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+    held = [socket.create_connection((url.hostname, url.port), 20) for _ in range(60 * n_workers)]
+    wait_for(lambda: not is_served("127.0.0.1"), what="the limit")
+    assert is_served("127.0.0.2") and is_served("127.0.0.3")  # a trusted one, and another
+    for s in held:
+        s.close()
+    wait_for(lambda: is_served("127.0.0.1"), what="room again")
+
+
+def test_one_address_sends_so_many_requests_a_second(lone):
+    lone.configure("responder", "max_requests_per_address: 1", "trusted_addresses: [127.0.0.2]")
+    answers = [lone.http("/healthz") for _ in range(60)]
+    assert answers[0][0] == 200 and {a[0] for a in answers} == {200, 429}
+    assert [a for a in answers if a[0] == 429][0][1]["Retry-After"] == "1"
+    wait_for(lambda: lone.http("/healthz")[0] == 200, what="the next second")

@@ -113,6 +113,9 @@ static void assert_defaults(const struct conf *c)
         assert_int_equal(c->listen.n, 1);
         assert_string_equal(c->listen.items[0], "127.0.0.1:8080");
         assert_int_equal(c->tls_listen.n, 0);
+        assert_true(c->max_connections_per_address == 1000 && c->max_requests_per_address == 0);
+        assert_int_equal(c->trusted_addresses.n, 2);
+        assert_string_equal(c->trusted_addresses.items[0], "127.0.0.0/8");
         assert_string_equal(c->tls_certificate, in_folder("tls.pem"));
         assert_string_equal(c->tls_key, in_folder("tls.key"));
         assert_string_equal(c->ocsp_path, "/");
@@ -355,6 +358,7 @@ static const struct bad bad_mains[] = {
         {"responder:\n  listen: []\n", ERR_RANGE, ".yaml:2: responder.listen: an empty list", "at least one"},
         {"responder:\n  listen: ['127.0.0.1:80']\n  tls_listen: ['127.0.0.1:80']\n", ERR_RANGE, ".yaml:3: responder.tls_listen",
                 "with TLS or without it"},
+        {"responder:\n  trusted_addresses: [10.0.0.0/8, 10.0.0.0/33]\n", ERR_RANGE, ".yaml:2: responder.trusted_addresses", "2001:db8::/32"},
         {"responder:\n  tls_listen: ['127.0.0.1:443', localhost:80]\n", ERR_RANGE, ".yaml:2: responder.tls_listen", "[::1]:8080"},
         {"responder:\n  listen: [localhost:80]\n", ERR_RANGE, ".yaml:2: responder.listen", "127.0.0.1:8080 or [::1]:8080"},
         {"responder:\n  listen: ['[::1:80']\n", ERR_RANGE, ".yaml:2: responder.listen", "127.0.0.1:8080"},
