@@ -53,7 +53,9 @@ static const char *hint_of(enum err e)
                 return "name a file or a directory that is there, or - for standard input";
         if (e == ERR_DENIED)
                 return "let it be read, or give it on standard input: tocsin ... - <FILE";
-        return e == ERR_INVALID ? "`tocsin help import` lists the formats; --format NAME names one" : NULL;
+        return e == ERR_INVALID
+                       ? "is --issuer the right one? `tocsin help import` lists the formats, --format NAME names one"
+                       : NULL;
 }
 
 int handover_read(struct tool *t, struct intake *in, const char *path)

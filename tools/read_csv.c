@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "tools/facts.h"
 #include "tools/lines.h"
+#include "tools/pem.h"
 #include "tools/reader.h"
 
 #include <stdio.h>
@@ -138,6 +139,20 @@ static enum err reserve_scratch(struct csv *c, size_t len)
         return OK;
 }
 
+/* A key, a request, mail: PEM without any certificate is not taken for a list, of which every line would be refused. */
+static bool is_other_pem(struct bytes content, char *ret_why)
+{
+        struct pem pem;
+        struct pem_block block;
+
+        pem_init(&pem, content);
+        if (!pem_next(&pem, &block))
+                return false;
+        snprintf(ret_why, INTAKE_WHY_MAX, "it holds a PEM %.*s, and neither a certificate nor a CRL",
+                block.label.len < 40 ? (int)block.label.len : 40, (const char *)block.label.data);
+        return true;
+}
+
 enum err read_csv(struct intake *in, struct bytes content, char *ret_why)
 {
         _cleanup_(csv_done) struct csv c = {.in = in};
@@ -145,6 +160,8 @@ enum err read_csv(struct intake *in, struct bytes content, char *ret_why)
         struct bytes line;
         enum err e = OK;
 
+        if (is_other_pem(content, ret_why))
+                return ERR_INVALID;
         lines_init(&lines, content);
         while (e == OK && lines_next(&lines, &line)) {
                 if (lines_is_time(&lines))

@@ -1,12 +1,14 @@
 """Real input: an OpenSSL CA's directory, bundles, CSV, NDJSON and CRLs that others made."""
 import datetime
 import json
+import pathlib
 import subprocess
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from conftest import wait_for
 
@@ -159,3 +161,77 @@ def test_check_finds_the_store_whole_and_a_mistake_in_the_configuration(house):
     config.write_text((house.dir / "tocsin.yaml").read_text().replace("  workers:", "  wrokers:"))
     done = house.tocsin("--config", config, "check", check=False)
     assert done.returncode == 3 and "broken.yaml:" in done.stderr and "workers" in done.stderr
+
+# ---- what others made: the vectors of python-cryptography, PKITS among them ----
+
+VECTORS = pathlib.Path("/usr/lib/python3/dist-packages/cryptography_vectors/x509")
+PKITS = VECTORS / "PKITS_data"
+
+
+def foreign_files():
+    """Each kind that there is, and every twelfth of those that are alike."""
+    alike = [sorted((PKITS / folder).iterdir())[::12] for folder in ("certs", "certpairs", "crls", "pkcs12", "smime")]
+    others = [sorted(p for p in (VECTORS / folder).rglob("*") if p.is_file()) for folder in ("custom", "ocsp", "requests", "ed25519", "ed448")]
+    return [p for group in alike + others for p in group] + sorted(p for p in VECTORS.iterdir() if p.is_file())
+
+
+def test_foreign_files_are_refused_in_words_and_never_crash(house):
+    assert len(foreign_files()) > 200
+    for path in foreign_files():
+        done = house.tocsin("import", "--issuer", "demo-ca", path, check=False)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1, (path, done.returncode, said)
+        assert path.name in said and "next: " in said, (path, said)
+        assert "Sanitizer" not in said and "runtime error" not in said, (path, said)
+
+
+def test_a_directory_of_foreign_certificates_names_each_of_them(house):
+    done = house.tocsin("--json", "import", "--issuer", "demo-ca", VECTORS, check=False)
+    said = json.loads(done.stdout)
+    assert done.returncode == 1 and said["n_rejects"] > 400
+    assert all(reject["why"] for reject in said["rejects"])
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
+
+
+def is_signed_by(certificate, issuer):
+    try:
+        issuer.public_key().verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), certificate.signature_hash_algorithm)
+        return True
+    except InvalidSignature:
+        return False
+
+
+def test_a_ca_of_pkits_its_certificates_and_its_crl(house):
+    """NIST's PKITS as others' parser reads it: whoever python-cryptography calls the anchor's own, Tocsin takes; its CRL's entries are revoked."""
+    anchor_path = PKITS / "certs" / "TrustAnchorRootCertificate.crt"
+    anchor = x509.load_der_x509_certificate(anchor_path.read_bytes())
+    own = set()
+    for path in (PKITS / "certs").iterdir():
+        certificate = x509.load_der_x509_certificate(path.read_bytes())
+        if certificate.issuer == anchor.subject and is_signed_by(certificate, anchor):  # one of them (4.1.2) has a bad signature
+            own.add(certificate.serial_number)
+    house.tocsin("issuer", "add", "pkits", "--cert", anchor_path, "--set", "offline=true")
+    done = house.tocsin("--json", "import", "--issuer", "pkits", "--skip-rejects", PKITS / "certs", check=False)
+    assert json.loads(done.stdout)["new"] == len(own) > 50
+    said = house.tocsin_json("import", "--issuer", "pkits", PKITS / "crls" / "TrustAnchorRootCRL.crl")
+    crl = x509.load_der_x509_crl((PKITS / "crls" / "TrustAnchorRootCRL.crl").read_bytes())
+    assert said["rows"] == said["revoked"] == len(list(crl)) > 0
+    for entry in crl:
+        assert shown(house, f"{entry.serial_number:02X}", "pkits")["status"] == "revoked"
+
+
+def test_a_full_crl_of_100_000_entries_is_published_and_openssl_verifies_it(house):
+    serials = [f"5C{i:030X}" for i in range(100_000)]
+    csv = "".join(f"{s},2027-06-01,revoked,superseded\n" for s in serials)
+    said = house.tocsin_json("import", "--issuer", "demo-ca", "-", stdin="serial,not_after,status,reason\n" + csv)
+    assert said["rows"] == said["revoked"] == 100_000
+    house.tocsin("crl", "issue", "--issuer", "demo-ca", "--full")
+    status, _, body = house.http(house.env["CRL_URL"])
+    assert status == 200
+    path = house.dir / "published.crl"
+    path.write_bytes(body)
+    done = subprocess.run(["openssl", "crl", "-inform", "DER", "-in", path, "-verify", "-CAfile", house.dir / "issuer.pem", "-noout"], text=True,
+                          capture_output=True)
+    assert "verify OK" in done.stdout + done.stderr
+    listed = {entry.serial_number for entry in x509.load_der_x509_crl(body)}
+    assert {int(s, 16) for s in serials} <= listed and len(listed) >= 100_000 + 100

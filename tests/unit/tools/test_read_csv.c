@@ -240,6 +240,19 @@ static void utf_16_is_told_as_such(void **state)
         assert_non_null(strstr(why, "UTF-16"));
 }
 
+static void pem_without_a_certificate_is_no_list(void **state)
+{
+        char why[INTAKE_WHY_MAX] = "";
+        OPEN(ROWFILE_IMPORT);
+
+        (void)state;
+        assert_int_equal(intake_content(&in, "key.pem",
+                                 BYTES_LIT("-----BEGIN PRIVATE KEY-----\nMEECAQAwEwYH\n-----END PRIVATE KEY-----\n"), why),
+                ERR_INVALID);
+        assert_non_null(strstr(why, "PRIVATE KEY"));
+        assert_int_equal(in.rejects.n, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -259,6 +272,7 @@ int main(void)
                 cmocka_unit_test(a_revocation_list_is_serials_with_a_reason_each_or_for_all),
                 cmocka_unit_test(a_revocation_without_any_reason_is_refused),
                 cmocka_unit_test(a_revocation_list_with_a_header_has_dates),
+                cmocka_unit_test(pem_without_a_certificate_is_no_list),
                 cmocka_unit_test(utf_16_is_told_as_such),
         };
 
