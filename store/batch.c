@@ -2,8 +2,8 @@
  * (many).
  *
  * batch: state u8, activated_at u32, ca_key, created_at, n_items, n_deferred, n_signed u32, digest, actor and incident as
- * block16. Its length never changes, so that counting rewrites it in place. item: progress u8, reason u8, shard u16,
- * revoked_at u32, invalidity_date u32. */
+ * block16, reason u8. Its length never changes, so that counting rewrites it in place. item: progress u8, reason u8, shard
+ * u16, revoked_at u32, invalidity_date u32. */
 #include "store/batch.h"
 
 #include "base/cleanup.h"
@@ -28,6 +28,7 @@ void batch_write(struct txn *txn, const struct batch *batch)
         builder_put(&b, BYTES_OF(batch->digest));
         builder_put_block16(&b, batch->actor);
         builder_put_block16(&b, batch->incident);
+        builder_put_u8(&b, batch->reason);
         row_put_built(txn, TABLE_BATCH, key_bytes(&key), &b);
 }
 
@@ -42,6 +43,8 @@ static enum err read_batch(struct bytes in, uint32_t id, struct batch *ret_batch
                 bytes_take_u32(&in, &b.n_signed) != OK || bytes_take(&in, sizeof(b.digest), &digest) != OK ||
                 bytes_take_block16(&in, &b.actor) != OK || bytes_take_block16(&in, &b.incident) != OK)
                 return ERR_CORRUPT;
+        if (bytes_take_u8(&in, &b.reason) != OK) /* written by a version that did not know it */
+                b.reason = BATCH_REASON_MIXED;
         memcpy(b.digest, digest.data, sizeof(b.digest));
         *ret_batch = b;
         return OK;

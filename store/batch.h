@@ -23,7 +23,9 @@ struct batch {
         uint32_t n_signed;            /* of these, SIGNED or ELSEWHERE (counted by status_sign and batch_activate) */
         uint8_t digest[32];           /* SHA-256 of the rowfile: what a second operator approves */
         struct bytes actor, incident; /* UTF-8 */
+        uint8_t reason; /* enum reason, of all its serials; BATCH_REASON_MIXED: they differ, or it is not known */
 };
+#define BATCH_REASON_MIXED 255
 
 /* One serial to be revoked or held. `serial` must not lie in the store: it is used after writes. */
 struct revocation {

@@ -19,12 +19,12 @@ static json_t *batch_json(struct engine *e, const struct batch *b)
 {
         const struct issuer *is = issuers_by_ca_key(e->issuers, b->ca_key);
 
-        return json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "id", (int)b->id, "state",
+        return json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:s?}", "id", (int)b->id, "state",
                 state_text(b->state), "issuer", is ? is->conf->name : "", "items", (json_int_t)b->n_items, "deferred",
                 (json_int_t)b->n_deferred, "signed", (json_int_t)b->n_signed, "created_at", json_time(b->created_at),
                 "activated_at", json_time(b->activated_at), "digest", json_hex(b->digest, sizeof(b->digest)), "actor",
                 json_text(b->actor.data, b->actor.len), "incident", json_text(b->incident.data, b->incident.len), "reason",
-                json_null());
+                b->reason == BATCH_REASON_MIXED ? NULL : reason_name(b->reason));
 }
 
 json_t *json_batches(struct engine *e, struct txn *txn, unsigned max)

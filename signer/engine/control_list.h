@@ -44,6 +44,7 @@ struct list {
         char wanted_digest[80]; /* hex, or "" */
         uint32_t effects[REVOCATION_EFFECT_N];
         uint32_t batch;
+        uint8_t reason; /* of all rows, or BATCH_REASON_MIXED */
         enum err failure;
         enum revocation_effect effect;
         struct open_window *window;

@@ -172,6 +172,7 @@ static enum err begin_work(struct task *task, struct txn *txn)
                 .created_at = (uint32_t)engine_clock_now_s(&list->engine->clock),
                 .actor = bytes_str(list->client->actor),
                 .incident = bytes_str(list->incident),
+                .reason = list->reason,
         };
 
         memcpy(batch.digest, list->digest, sizeof(batch.digest));
@@ -275,6 +276,10 @@ static enum err check_row(struct list *list, struct txn *txn, const struct rowfi
         if (e != OK)
                 return e;
         list->effects[effect]++;
+        if (list->rows.n_read == 1)
+                list->reason = (uint8_t)r.reason;
+        else if (list->reason != (uint8_t)r.reason)
+                list->reason = BATCH_REASON_MIXED;
         if (effect == REVOCATION_UNKNOWN)
                 list_reject(list, row, "no certificate with this serial was issued by %s", list->issuer->conf->name);
         else if (effect == REVOCATION_REFUSED)

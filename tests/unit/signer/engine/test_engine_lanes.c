@@ -510,6 +510,25 @@ static void one_bad_line_and_nothing_is_applied(void **state)
         assert_int_equal(fixture_status(&f, N_RECORDS).ocsp.cert_status, OCSP_GOOD);
 }
 
+static void assert_batch_reason(unsigned i, const char *reason)
+{
+        json_t *final, *batch;
+
+        assert_int_equal(msg_send(f.control, BYTES_LIT("{\"command\": \"status\"}"), -1), OK);
+        final = fixture_final(&f);
+        batch = json_array_get(json_object_get(final, "batches"), i);
+        assert_non_null(batch);
+        assert_string_equal(json_string_value(json_object_get(batch, "reason")), reason);
+        json_decref(final);
+}
+
+static void status_tells_the_reason_of_a_batch(void **state)
+{
+        (void)state;
+        revoke_list(1, 10);
+        assert_batch_reason(0, "keyCompromise");
+}
+
 static bool is_staging(struct fixture *fx)
 {
         return first_batch(fx).n_items > 0;
@@ -621,6 +640,7 @@ int main(void)
                 TEST_STARTS(a_slice_that_waited_long_for_the_token_gets_a_new_window),
                 TEST(a_late_good_is_not_written_over_a_revocation),
                 TEST(one_bad_line_and_nothing_is_applied),
+                TEST(status_tells_the_reason_of_a_batch),
                 TEST_STARTS(a_client_that_hangs_up_while_staging_leaves_nothing),
                 TEST(the_first_crl_is_published_by_itself),
                 TEST_STARTS(full_and_delta_issued_together_carry_one_number),
