@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
@@ -312,3 +313,45 @@ def entry_of(crl, number):
     entry = crl.get_revoked_certificate_by_serial_number(number)
     assert entry is not None
     return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+
+
+# ---- the disk ----
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts")
+def test_on_a_full_disk_batches_are_refused_whole_and_single_revocations_commit(fresh_house):
+    store = fresh_house.dir / "store"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=755", "tmpfs", store], check=True)
+    try:
+        house = open_house(fresh_house, certs=3000)
+        house.settle()
+        serials = house.serials("good")
+        fill(store / "ballast")
+        events = house.status()["store"]["event"]
+        listing = house.dir / "list.txt"
+        listing.write_text("".join(f"{s}\n" for s in serials[:2000]))
+        batch = ["revoke", "--issuer", "demo-ca", "--reason", "superseded", "--file", listing, "--yes"]
+        done = house.tocsin(*batch, check=False)
+        assert done.returncode != 0 and "no room" in done.stderr
+        assert house.status()["store"]["event"] == events  # not even staged
+        for serial in serials[-3:]:
+            house.tocsin("revoke", "--issuer", "demo-ca", "--reason", "keyCompromise", serial, "--yes")
+            assert house.status_of(serial) == "revoked"
+        assert house.status_of(serials[0]) == "good"
+        assert house.tocsin("check", check=False).returncode == 0
+        os.unlink(store / "ballast")
+        wait_for(lambda: house.tocsin(*batch, check=False).returncode == 0, 30, "the batch with room again")
+        assert house.status_of(serials[0]) == "revoked"
+        house.down()
+    finally:
+        subprocess.run(["umount", "-l", store], check=False)
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as ballast:
+        for size in (1 << 20, 4096):
+            try:
+                while ballast.write(b"\0" * size) == size:
+                    pass
+            except OSError:
+                pass

@@ -440,6 +440,42 @@ static void a_slice_that_waited_long_for_the_token_gets_a_new_window(void **stat
         clock_freeze_ms(0);
 }
 
+/* ---- clocks ---- */
+
+static bool is_frozen(struct fixture *fx)
+{
+        return engine_clock_is_frozen(&fx->engine.clock);
+}
+
+static bool is_thawed(struct fixture *fx)
+{
+        return !is_frozen(fx);
+}
+
+/* A clock that was stepped decides nothing: neither what is due, nor when something became true. */
+static void a_wall_clock_that_jumps_is_not_believed(void **state)
+{
+        static const int64_t steps_s[] = {10 * CLOCK_DAY_S, -10 * CLOCK_DAY_S};
+        int64_t start_s = clock_now_s();
+
+        (void)state;
+        for (unsigned i = 0; i < 2; i++) {
+                unsigned n;
+
+                fixture_run_until(&f, is_idle);
+                n = fake_vault_bulk(&f.vault);
+                clock_freeze_ms((start_s + steps_s[i]) * 1000);
+                fixture_run_until(&f, is_frozen);
+                fixture_turn(&f);
+                assert_int_equal(fake_vault_bulk(&f.vault), n);
+                revoke_list(i + 1, i + 1);
+                assert_in_range(fixture_status(&f, i + 1).changed_at_s, start_s, start_s + 60);
+                fixture_run_until(&f, is_all_signed); /* what became true is signed all the same */
+                clock_freeze_ms(0);
+                fixture_run_until(&f, is_thawed);
+        }
+}
+
 static bool has_dropped(struct fixture *fx)
 {
         return fx->engine.writeback.n_stale > 0;
@@ -640,6 +676,7 @@ int main(void)
                 TEST_STARTS(a_slice_that_waited_long_for_the_token_gets_a_new_window),
                 TEST(a_late_good_is_not_written_over_a_revocation),
                 TEST(one_bad_line_and_nothing_is_applied),
+                TEST(a_wall_clock_that_jumps_is_not_believed),
                 TEST(status_tells_the_reason_of_a_batch),
                 TEST_STARTS(a_client_that_hangs_up_while_staging_leaves_nothing),
                 TEST(the_first_crl_is_published_by_itself),
