@@ -22,7 +22,8 @@ static int set_format(struct tool *t, struct intake *in)
         if (in->reader)
                 return EXIT_OK;
         reader_names(names, sizeof(names));
-        return tool_fail(t, EXIT_USAGE, NULL, "there is no format '%s'; known: auto, %s", format, names);
+        return tool_fail(
+                t, EXIT_USAGE, names, "there is no format '%s'; auto, which recognizes it, or one of the following", format);
 }
 
 int handover_begin(struct tool *t, enum rowfile_kind kind, struct intake *ret)

@@ -1,11 +1,17 @@
 """The commands as people meet them: ./dev from anywhere, every tocsin command with good and bad words, on a terminal and without."""
 import datetime
+import json
 import os
 import pathlib
+import pty
+import re
+import select
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
+import time
 
 import pytest
 from cryptography import x509
@@ -223,3 +229,219 @@ def test_an_issuer_is_added_once_and_only_if_it_could_be_served(house):
         done = house.tocsin("issuer", "add", *words, check=False)
         assert done.returncode == code and told in done.stderr and "next:" in done.stderr, (words, done.stderr)
     assert {p.name for p in (house.dir / "issuers").iterdir()} <= {"demo-ca", "soft"}
+
+
+# ---- configuration: file, line, and what would be right ----
+
+def spoiled(house, old, new, name="spoiled.yaml"):
+    path = house.dir / name
+    text = (house.dir / "tocsin.yaml").read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize("old, new, told", [
+    ("  workers:", "  wrokers:", ("wrokers", "workers")),
+    ("  workers: 1", "  workers: many", ("many", "0..256")),
+    ("  workers: 1", "  workers: 5000", ("5000", "0..256")),
+    ("responder:", "respnder:", ("respnder", "responder")),
+    ("  label: tocsin", "  label: [a, b]", ("label",)),
+    ('  listen: ["', '  listen: ["nowhere", "', ("127.0.0.1:8080",)),
+    ("token:", "token:\n  timeout: 5", ("timeout", "10s")),
+    ("token:", "token:\n  timeout: 5x", ("timeout", "5x")),
+    ("token:", "token:\n  label: twice", ("label",)),
+    ("users:", "users: {", ()),
+])
+def test_a_mistake_in_the_configuration_is_named_with_file_and_line(house, old, new, told):
+    path = spoiled(house, old, new)
+    for words in (("check",), ("status",)):
+        done = house.tocsin("--config", path, *words, check=False)
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert re.search(r"spoiled\.yaml:\d+: ", done.stderr) and "next:" in done.stderr, done.stderr
+        assert all(word in done.stderr for word in told), done.stderr
+
+
+def test_missing_files_and_open_permissions_are_found_by_check(house):
+    done = house.tocsin("--config", "/nonexistent.yaml", "status", check=False)
+    assert done.returncode == 3 and "/nonexistent.yaml" in done.stderr and "tocsin init" in done.stderr
+    for old, new, told in (("pin_file: pin", "pin_file: nopin", "nopin"), ("libsofthsm2.so", "libnothing.so", "libnothing.so")):
+        done = house.tocsin("--config", spoiled(house, old, new), "check", check=False)
+        assert done.returncode == 3 and told in done.stderr, done.stderr
+    (house.dir / "openpin").write_text("1234\n")
+    (house.dir / "openpin").chmod(0o644)
+    done = house.tocsin("--config", spoiled(house, "pin_file: pin", "pin_file: openpin"), "check", check=False)
+    assert done.returncode == 3 and "openpin" in done.stderr and "chmod 600" in done.stderr
+
+
+def test_an_engine_that_is_down_is_told_with_what_to_start(one_issuer):
+    house = one_issuer
+    path = spoiled(house, "token:\n", "control:\n  socket: nosuch.sock\ntoken:\n")
+    for words in (("status",), ("show", "01"), ("release", "01"), ("issuer", "list"), ("crl", "list"), ("crl", "issue"), ("reload",),
+                  ("revoke", "--issuer", "demo-ca", "--reason", "superseded", "01"), ("import", "--issuer", "demo-ca", house.dir / "cert-good.pem")):
+        done = house.tocsin("--config", path, *words, check=False)
+        assert done.returncode == 4 and "tocsin-signer" in done.stderr and "nosuch.sock" in done.stderr, (words, done.stderr)
+        done = house.tocsin("--json", "--config", path, *words, check=False)
+        assert done.returncode == 4 and json.loads(done.stdout)["ok"] is False, words
+
+
+# ---- words ----
+
+@pytest.mark.parametrize("words, code, told", [
+    ((), 2, "usage"), (("foo",), 2, "tocsin help"), (("revok",), 2, "tocsin revoke"), (("issuer",), 2, "issuer list"),
+    (("issuer", "lst"), 2, "issuer list"), (("status", "--wtch"), 2, "--watch"), (("status", "more"), 2, "usage"), (("show",), 2, "usage"),
+    (("show", "zz"), 2, "0A1B2C"), (("show", "99"), 1, "import"), (("release", "zz"), 2, "0A1B2C"), (("release", "01"), 1, "hold"),
+    (("import",), 2, "usage"), (("import", "/nope"), 7, "next:"), (("import", "/dev/null"), 1, "nothing to import"),
+    (("import", "--format", "foo", "/dev/null"), 2, "ndjson"), (("revoke",), 2, "--file"), (("revoke", "01"), 2, "keyCompromise"),
+    (("revoke", "--reason", "foo", "01"), 2, "keyCompromise"), (("revoke", "--reason", "removeFromCRL", "01"), 2, "release"),
+    (("revoke", "--reason", "superseded", "--at", "foo", "01"), 2, "--at"), (("revoke", "--reason", "superseded", "zz"), 1, "next:"),
+    (("revoke", "--reason", "superseded", "--at", "2099-01-01", "01"), 2, "future"), (("revoke", "--reason", "superseded", "99"), 1, "issued by"),
+    (("crl", "issue", "--issuer", "nobody"), 2, "demo-ca"), (("key", "new"), 2, "--label"), (("key", "new", "--label", "ocsp-1"), 1, "key list"),
+    (("key", "new", "--label", "x", "--algorithm", "rsa1024"), 2, "rsa2048"), (("key", "csr", "--label", "x"), 2, "--subject"),
+    (("key", "csr", "--label", "nope", "--subject", "/CN=x", "--out", "/tmp/nope.csr"), 1, "key list"), (("key", "install"), 2, "usage"),
+    (("key", "install", "nobody", "/x"), 2, "demo-ca"), (("key", "install", "demo-ca", "/x"), 1, "next:"), (("help", "foo"), 2, "tocsin help"),
+    (("--config",), 2, "FILE"), (("init", "/proc/x"), 7, "init DIR"),
+])
+def test_each_refusal_has_its_code_and_says_what_to_do_next(one_issuer, words, code, told):
+    done = one_issuer.tocsin(*words, check=False)
+    assert done.returncode == code and told in done.stderr, (done.returncode, done.stderr)
+    assert "next:" in done.stderr or not words or told == "usage" or words[:1] == ("revoke",), done.stderr
+    assert not done.stdout
+
+
+@pytest.fixture
+def one_issuer(house):
+    """The house, with demo-ca alone, so that --issuer may be left out."""
+    aside = house.dir / "soft-aside"
+    soft = house.dir / "issuers" / "soft"
+    if soft.exists():
+        soft.rename(aside)
+    yield house
+    if aside.exists():
+        aside.rename(soft)
+
+
+def test_no_file_at_all_is_told_with_how_to_make_one(house, tmp_path):
+    done = subprocess.run([house.env["TOCSIN"], "status"], text=True, capture_output=True, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    if os.path.exists("/etc/tocsin/tocsin.yaml"):
+        pytest.skip("there is one")
+    assert done.returncode == 3 and "tocsin init" in done.stderr and "--config" in done.stderr
+
+
+# ---- on a terminal ----
+
+def on_terminal(house, words, typed="", env=(), seconds=30, until=None):
+    """What a person sees, both streams, and the exit code; `until` it is seen, then interrupted."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(house.env["TOCSIN"], [house.env["TOCSIN"], *map(str, words)], {**os.environ, **house.env, "TERM": "xterm", **dict(env)})
+    os.write(terminal, typed.encode())
+    seen = b""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 0.2)[0]:
+            continue
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        seen += piece
+        if until and until(seen.decode(errors="replace")):
+            os.kill(pid, signal.SIGINT)
+            until = None
+    os.close(terminal)
+    return seen.decode(errors="replace"), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_list_is_asked_for_on_a_terminal_and_only_its_number_is_consent(house):
+    serials = house.serials("good")[10:13]
+    (house.dir / "ask.txt").write_text("".join(f"{s}\n" for s in serials))
+    words = ("revoke", "--issuer", "demo-ca", "--reason", "superseded", "--file", house.dir / "ask.txt")
+    for typed in ("y\n", "\n", "2\n"):
+        seen, code = on_terminal(house, words, typed)
+        assert code == 1 and "3 serials" in seen and "nothing was revoked" in seen, seen
+    assert house.status_of(serials[0]) == "good"
+    seen, code = on_terminal(house, words, "3\n")
+    assert code == 0 and "done for 3 serials" in seen
+    assert all(house.status_of(s) == "revoked" for s in serials)
+
+
+def test_dry_run_changes_nothing_and_asks_nothing(house):
+    serial = house.serials("good")[20]
+    before = house.status()["store"]["event"]
+    seen, code = on_terminal(house, ("revoke", "--issuer", "demo-ca", "--reason", "superseded", "--dry-run", serial))
+    assert code == 0 and "nothing was changed" in seen
+    assert house.status()["store"]["event"] == before and house.status_of(serial) == "good"
+
+
+def test_colours_on_a_terminal_only_and_not_with_no_color(house):
+    assert "\033[" in on_terminal(house, ("status",))[0]
+    assert "\033[" not in on_terminal(house, ("status",), env={"NO_COLOR": "1"}.items())[0]
+    assert "\033[" not in on_terminal(house, ("status",), env={"TERM": "dumb"}.items())[0]
+    assert "\033[" not in house.tocsin("status").stdout
+
+
+def test_status_watch_draws_again_until_it_is_interrupted(house):
+    seen, code = on_terminal(house, ("status", "--watch"), until=lambda text: text.count("issuers") >= 2)
+    assert seen.count("issuers") >= 2 and code == -signal.SIGINT
+
+
+def test_a_long_import_shows_its_progress_on_a_terminal(house):
+    path = house.dir / "long.csv"
+    path.write_text("serial,not_after\n" + "".join(f"5D{i:030X},2027-06-01\n" for i in range(600_000)))
+    seen, code = on_terminal(house, ("import", "--issuer", "demo-ca", path), seconds=120)
+    assert code == 0 and "[#" in seen and "left" in seen and "600000" in seen, seen[-2000:]
+
+
+# ---- help, completion, manual pages, installation ----
+
+def commands(house):
+    lines = house.tocsin("help").stdout.split("\n\n")[2].splitlines()
+    return [re.match(r"  ([a-z-]+(?: [a-z-]+)?)(?= {2,}| [A-Z\[])", line)[1] for line in lines]
+
+
+def test_every_command_has_help_and_completion(house):
+    assert len(commands(house)) >= 17
+    firsts = house.tocsin("complete", "").stdout.split()
+    for command in commands(house):
+        words = command.split()
+        said = house.tocsin("help", *words).stdout
+        assert said.startswith(f"tocsin {command}") and said == house.tocsin(*words, "--help").stdout
+        assert words[0] in firsts
+        assert "--json" in house.tocsin("complete", *words, "--").stdout.split()
+
+
+def test_bash_completes_words_and_options(house):
+    script = f'''
+PATH=$PATH:{pathlib.Path(house.env["TOCSIN"]).parent}
+. {ROOT}/tools/completion/tocsin.bash
+COMP_WORDS=(tocsin iss); COMP_CWORD=1; COMP_LINE="tocsin iss"; COMP_POINT=10
+$(complete -p tocsin | sed 's/.*-F \\([^ ]*\\).*/\\1/') tocsin iss tocsin
+echo "${{COMPREPLY[@]}}"
+'''
+    done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, env={**os.environ, **house.env})
+    assert done.stdout.split() == ["issuer"], done.stderr
+
+
+def test_manual_pages_are_well_formed():
+    for page in sorted((ROOT / "man").glob("*.[158]")):
+        done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], capture_output=True, text=True,
+                              env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
+        assert done.returncode == 0 and not done.stderr, (page, done.stderr)
+
+
+def test_what_is_installed_finds_its_parts(house, tmp_path):
+    build = pathlib.Path(house.env["TOCSIN"]).parents[1]
+    done = subprocess.run(["meson", "install", "-C", build, "--no-rebuild"], text=True, capture_output=True,
+                          env={**os.environ, "DESTDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    files = {p.name: p for p in tmp_path.rglob("*") if p.is_file()}
+    assert {"tocsin", "tocsin-signer", "tocsin-responder", "tocsin-vault", "tocsin.1", "tocsin.yaml.5", "tocsin-signer.8", "tocsin-responder.8",
+            "tocsin.yaml", "issuer.yaml", "tocsin-signer.service", "tocsin-responder.service", "_tocsin"} <= files.keys()
+    for name in ("tocsin-signer", "tocsin-responder"):
+        [program] = re.findall(r"^ExecStart=(\S+)", files[name + ".service"].read_text(), re.M)
+        assert (tmp_path / program.lstrip("/")) == files[name]
+    programs = [p for p in tmp_path.rglob("bin/tocsin")]
+    environment = {k: v for k, v in {**os.environ, **house.env}.items() if k not in ("TOCSIN_VAULT", "TOCSIN_SIGNER")}
+    listed = subprocess.run([programs[0], "key", "list"], text=True, capture_output=True, env=environment)
+    assert listed.returncode == 0 and "ocsp-1" in listed.stdout, listed.stderr
