@@ -17,7 +17,7 @@ from store_server import StoreServer
 
 TARGET = 5
 ATTACKERS = 2000
-HELD_AT_LEAST = 0.9  # of them, all the while, or it was no attack
+HELD_AT_LEAST = 0.75  # of them, all the while, or it was no attack
 UP_WITHIN_S = 20
 ATTACKERS_NICE = 0
 KINDS = {
@@ -52,7 +52,7 @@ class Attack:
 
     def wait_until_up(self):
         until = time.monotonic() + UP_WITHIN_S
-        while established(self.port) < ATTACKERS * HELD_AT_LEAST and time.monotonic() < until:
+        while established(self.port) < ATTACKERS * 0.95 and time.monotonic() < until:
             time.sleep(0.05)
 
     def done(self):
@@ -125,13 +125,13 @@ def run(folder, options):
 def options_of(arguments):
     parser = argparse.ArgumentParser(prog="./dev bench attack", description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short round; for a look, not for a claim")
-    parser.add_argument("--rounds", type=int, help="rounds (3; 1 with --quick)")
-    parser.add_argument("--seconds", type=float, help="seconds for each measurement (5; 2 with --quick)")
+    parser.add_argument("--rounds", type=int, help="rounds (5; 1 with --quick)")
+    parser.add_argument("--seconds", type=float, help="seconds for each measurement (3; 2 with --quick)")
     parser.add_argument("--rate", type=float, default=2000, help="questions of honest clients, a second (2000)")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds or (1 if options.quick else 3)
-    options.seconds = options.seconds or (2 if options.quick else 5)
+    options.rounds = options.rounds or (1 if options.quick else 5)
+    options.seconds = options.seconds or (2 if options.quick else 3)
     return options
 
 
