@@ -1,6 +1,6 @@
 /* msg: the sign messages. Each kind's writer and reader stand together, so that a field is added in both.
  *
- *   ask:     u8 kind  u8 version  u64 id  u8 lane  u8 cert_id_hash  u8 nonce_len  u8 n_cert_ids
+ *   ask:     u8 kind  u8 version  u64 id  u8 lane  u8 cert_id_hash  u8 nonce_len  u8 n_cert_ids  u8 preferred
  *            n_cert_ids times (u32 ca_key  u8 serial_len  serial)  nonce
  *   answer:  u8 kind  u8 version  u64 id  u8 outcome  u8 n_cert_ids  n_cert_ids times u32 generation
  *            u64 this_update  u64 next_update  block32 response
@@ -32,7 +32,7 @@ static bool ask_is_valid(const struct msg_sign_ask *ask)
         if (ask->lane > MSG_LANE_EXTRAS || ask->n_cert_ids < 1 || ask->n_cert_ids > MSG_CERT_IDS_MAX ||
                 ask->nonce_len > MSG_NONCE_MAX)
                 return false;
-        if (ask->lane == MSG_LANE_TRUTH && (ask->n_cert_ids != 1 || ask->nonce_len != 0))
+        if (ask->lane == MSG_LANE_TRUTH && (ask->n_cert_ids != 1 || ask->nonce_len != 0 || ask->preferred != 0))
                 return false;
         for (unsigned i = 0; i < ask->n_cert_ids; i++)
                 if (ask->cert_ids[i].serial_len < 1 || ask->cert_ids[i].serial_len > MSG_SERIAL_MAX)
@@ -52,6 +52,7 @@ void msg_sign_ask_put(struct builder *b, const struct msg_sign_ask *ask)
         builder_put_u8(b, ask->cert_id_hash);
         builder_put_u8(b, ask->nonce_len);
         builder_put_u8(b, ask->n_cert_ids);
+        builder_put_u8(b, ask->preferred);
         for (unsigned i = 0; i < ask->n_cert_ids; i++) {
                 builder_put_u32(b, ask->cert_ids[i].ca_key);
                 builder_put_u8(b, ask->cert_ids[i].serial_len);
@@ -73,7 +74,7 @@ static enum err take_cert_id(struct bytes *in, struct msg_cert_id *id)
 
 static enum err take_cert_ids(struct bytes *in, struct msg_sign_ask *ask)
 {
-        if (bytes_take_u8(in, &ask->n_cert_ids) != OK || ask->n_cert_ids > MSG_CERT_IDS_MAX)
+        if (bytes_take_u8(in, &ask->n_cert_ids) != OK || ask->n_cert_ids > MSG_CERT_IDS_MAX || bytes_take_u8(in, &ask->preferred) != OK)
                 return ERR_INVALID;
         for (unsigned i = 0; i < ask->n_cert_ids; i++)
                 if (take_cert_id(in, &ask->cert_ids[i]) != OK)

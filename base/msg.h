@@ -38,6 +38,7 @@ struct msg_sign_ask {
         uint8_t cert_id_hash; /* enum hash_alg of pki/hash_alg.h: how the CertIDs were asked; the answer echoes it */
         uint8_t n_cert_ids;   /* 1..16; 1 in the truth lane; all under CA keys that the first one's signer serves */
         uint8_t nonce_len;    /* 0 = none */
+        uint8_t preferred;    /* extras only: 1 + enum sig_alg of pki/sig_alg.h, one that the signer's key can make; 0 = its own */
         struct msg_cert_id cert_ids[MSG_CERT_IDS_MAX];
         uint8_t nonce[MSG_NONCE_MAX];
 };

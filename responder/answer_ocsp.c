@@ -131,6 +131,23 @@ static bool echoes_nonce(const struct question *q)
         return q->request.nonce.len > 0 && q->ca->conf->ocsp_nonce == CONF_NONCE_ECHO; /* req 1.11 */
 }
 
+/* RFC 6960 4.4.7, 5.1.2, req 1.13: `own` unless others are preferred to it, then the first that the signer's key can make. Weak ones are
+ * not among those that were read. */
+static enum sig_alg choose_alg(const struct question *q, enum sig_alg own)
+{
+        enum sig_alg chosen = own;
+
+        for (unsigned i = q->request.n_preferred; own != SIG_N && i > 0; i--) {
+                enum sig_alg alg = q->request.preferred[i - 1];
+
+                if (alg == own)
+                        return own;
+                if (sig_alg_key(alg) == sig_alg_key(own))
+                        chosen = alg;
+        }
+        return chosen;
+}
+
 /* ---- how it is answered ---- */
 
 static int64_t cap_of(const struct conf_issuer *conf, const struct status *status)
@@ -179,7 +196,8 @@ static bool answer_stored(struct turn *t, const struct question *q, struct answe
 
         if (!w || !status_is_usable(status, w, q->ca->key.id, t->epoch, t->now_s) ||
                 !ca_table_signer_enabled(t->service->cas, w->signer) ||
-                !bytes_equal(w->template.cert_id, q->ca->heads[q->request.cert_ids[0].hash]))
+                !bytes_equal(w->template.cert_id, q->ca->heads[q->request.cert_ids[0].hash]) ||
+                choose_alg(q, w->template.sig_alg) != w->template.sig_alg)
                 return false;
         set_caching(&a, t->now_s, cap_of(q->ca->conf, status), w->this_update_s, w->next_update_s);
         a.changed_at_s = status->changed_at_s;
@@ -247,11 +265,14 @@ static void answer_live(struct turn *t, const struct question *q, const struct m
 static void fill_ask(const struct question *q, struct msg_sign_ask *ask)
 {
         const struct ocsp_request *r = &q->request;
-        bool is_truth = r->n_cert_ids == 1 && !echoes_nonce(q) && (unsigned)r->cert_ids[0].hash == (unsigned)q->ca->conf->ocsp_cert_id;
+        enum sig_alg alg = choose_alg(q, q->ca->sig_alg);
+        bool is_truth = r->n_cert_ids == 1 && !echoes_nonce(q) && (unsigned)r->cert_ids[0].hash == (unsigned)q->ca->conf->ocsp_cert_id &&
+                alg == q->ca->sig_alg;
 
         ask->id = 0;
         ask->lane = is_truth ? MSG_LANE_TRUTH : MSG_LANE_EXTRAS;
         ask->cert_id_hash = (uint8_t)r->cert_ids[0].hash;
+        ask->preferred = alg == q->ca->sig_alg ? 0 : (uint8_t)(1 + alg);
         ask->n_cert_ids = (uint8_t)r->n_cert_ids;
         ask->nonce_len = echoes_nonce(q) ? (uint8_t)r->nonce.len : 0;
         memcpy(ask->nonce, r->nonce.len > 0 ? r->nonce.data : (const uint8_t *)"", ask->nonce_len);

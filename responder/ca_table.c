@@ -83,6 +83,7 @@ static enum err entry_new(const struct conf *conf, const struct ca *ca, struct c
         if (!entry)
                 return ERR_NOMEM;
         entry->key = ca->key;
+        entry->sig_alg = SIG_N;
         entry->label = keep(&entry->memory[HASH_N], ca->label);
         entry->certificate = keep(&entry->memory[HASH_N + 1], ca->certificate);
         entry->ski = keep(&entry->memory[HASH_N + 2], ca->ski);
@@ -140,6 +141,9 @@ static enum err add_signer(struct ca_table *table, const struct signer *signer)
                 table->n_enabled = (size_t)signer->id + 1;
         }
         table->enabled[signer->id] = signer->use == SIGNER_OCSP && signer->disabled_at == 0;
+        for (size_t i = 0; table->enabled[signer->id] && i < table->n_entries; i++)
+                if (table->entries[i]->key.id == signer->ca_key)
+                        table->entries[i]->sig_alg = signer->sig_alg;
         return OK;
 }
 

@@ -4,11 +4,13 @@
 
 #include "base/conf.h"
 #include "pki/ca_key.h"
+#include "pki/sig_alg.h"
 #include "store/txn.h"
 
 struct ca_entry {
         struct ca_key key;
         const struct conf_issuer *conf; /* NULL: in the store but not in the configuration; nothing is answered for it */
+        enum sig_alg sig_alg;           /* of the answers that are signed now; SIG_N: none are */
         struct bytes label;
         struct bytes certificate; /* DER */
         struct bytes ski;         /* what the AKI of its certificates says; may be empty */

@@ -202,7 +202,7 @@ static bool cert_ids_equal(const struct msg_cert_id *a, const struct msg_cert_id
 
 static bool asks_equal(const struct msg_sign_ask *a, const struct msg_sign_ask *b)
 {
-        if (a->lane != b->lane || a->cert_id_hash != b->cert_id_hash || a->n_cert_ids != b->n_cert_ids ||
+        if (a->lane != b->lane || a->cert_id_hash != b->cert_id_hash || a->n_cert_ids != b->n_cert_ids || a->preferred != b->preferred ||
                 !bytes_equal(bytes_make(a->nonce, a->nonce_len), bytes_make(b->nonce, b->nonce_len)))
                 return false;
         for (unsigned i = 0; i < a->n_cert_ids; i++)

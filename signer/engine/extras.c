@@ -1,5 +1,5 @@
-/* extras: answers that are made for one client: a nonce, another CertID hash, several CertIDs, a serial that was never
- * issued (extended revoked). Signed live under the issuer's live window, never stored.
+/* extras: answers that are made for one client: a nonce, another CertID hash, several CertIDs, a preferred algorithm, a
+ * serial that was never issued (extended revoked). Signed live under the issuer's live window, never stored.
  */
 #include <stdlib.h>
 
@@ -15,6 +15,7 @@ struct extras {
         bool never_issued[MSG_CERT_IDS_MAX];
         uint8_t nonce[MSG_NONCE_MAX];
         size_t nonce_len;
+        enum sig_alg preferred; /* SIG_N: the signer's own */
         struct ocsp_template template; /* the window's, with our extensions */
         struct builder head, extensions, tbs;
 };
@@ -23,13 +24,14 @@ enum err extras_new(const struct msg_sign_ask *ask, struct extras **ret)
 {
         struct extras *x;
 
-        if (ask->cert_id_hash >= HASH_N)
+        if (ask->cert_id_hash >= HASH_N || ask->preferred > SIG_N)
                 return ERR_UNSUPPORTED;
         x = calloc(1, sizeof(*x));
         if (!x)
                 return ERR_NOMEM;
         x->hash = (enum hash_alg)ask->cert_id_hash;
         x->n = ask->n_cert_ids;
+        x->preferred = ask->preferred > 0 ? (enum sig_alg)(ask->preferred - 1) : SIG_N;
         x->nonce_len = ask->nonce_len;
         memcpy(x->nonce, ask->nonce, ask->nonce_len);
         for (unsigned i = 0; i < x->n; i++) {
@@ -49,6 +51,14 @@ void extras_free(struct extras *x)
         builder_done(&x->extensions);
         builder_done(&x->tbs);
         free(x);
+}
+
+/* RFC 6960 4.4.7, req 1.13: another digest than usual. All algorithms that there are to choose from are strong. */
+enum sig_alg extras_sig_alg(const struct question *q)
+{
+        enum sig_alg own = q->issuer->ocsp.sig_alg;
+
+        return q->extras && q->extras->preferred != SIG_N ? q->extras->preferred : own;
 }
 
 /* RFC 6960 2.2, 4.4.8, req 2.5: never issued: revoked with certificateHold since 1970-01-01. */
@@ -100,8 +110,11 @@ enum err extras_prepare(struct engine *e, struct txn *txn, struct question *q, s
         struct open_window *w;
         int64_t changed_at_s;
         bool extended;
-        enum err err = read_statuses(txn, q, singles, &changed_at_s, &extended);
+        enum err err;
 
+        if (sig_alg_key(extras_sig_alg(q)) != sig_alg_key(q->issuer->ocsp.sig_alg))
+                return ERR_UNSUPPORTED; /* its key cannot */
+        err = read_statuses(txn, q, singles, &changed_at_s, &extended);
         if (err != OK)
                 return err;
         w = live_window_get(e, q->issuer, changed_at_s);
@@ -113,6 +126,7 @@ enum err extras_prepare(struct engine *e, struct txn *txn, struct question *q, s
         ca_key_put_cert_id_head(&x->head, &q->issuer->hashes, x->hash);
         ocsp_template_put_extensions(&x->extensions, bytes_make(x->nonce, x->nonce_len), extended);
         x->template = w->row.template;
+        x->template.sig_alg = extras_sig_alg(q);
         x->template.extensions = builder_bytes(&x->extensions);
         for (unsigned i = 0; i < x->n; i++)
                 singles[i].cert_id_head = builder_bytes(&x->head);

@@ -170,7 +170,7 @@ static uint32_t present_generation(struct engine *e, uint32_t ca_key, struct byt
 /* Pre-produced form: the issuer's primary CertID hash, one serial, no nonce. Whatever the worker calls it. */
 static bool is_truth(const struct issuer *is, const struct msg_sign_ask *ask)
 {
-        return ask->lane == MSG_LANE_TRUTH && ask->n_cert_ids == 1 && ask->nonce_len == 0 &&
+        return ask->lane == MSG_LANE_TRUTH && ask->n_cert_ids == 1 && ask->nonce_len == 0 && ask->preferred == 0 &&
                ask->cert_id_hash == (uint8_t)is->conf->ocsp_cert_id;
 }
 
@@ -338,6 +338,12 @@ static bool is_still_served(struct engine *e, struct question *q)
         return is && issuer_is_served(is) && is->ocsp.configured;
 }
 
+/* A packet is of one key and one algorithm. */
+static bool goes_with(const struct question *a, const struct question *b)
+{
+        return a->issuer == b->issuer && extras_sig_alg(a) == extras_sig_alg(b);
+}
+
 /* False: it cannot go into this packet. */
 static bool put_question(struct engine *e, struct txn *txn, struct filling *f, struct question *q)
 {
@@ -349,7 +355,7 @@ static bool put_question(struct engine *e, struct txn *txn, struct filling *f, s
                 question_refuse(e, q, MSG_TRY_LATER);
                 return false;
         }
-        if (q->waits_for_window || (u->n > 0 && u->questions[0]->issuer != q->issuer))
+        if (q->waits_for_window || (u->n > 0 && !goes_with(u->questions[0], q)))
                 return false;
         if (q->extras)
                 err = extras_prepare(e, txn, q, &tbs);
@@ -386,7 +392,7 @@ static void send_filling(struct engine *e, struct filling *f)
         enum err err;
 
         f->packet.kind = VAULT_SIGN_OCSP;
-        f->packet.sig_alg = s->sig_alg;
+        f->packet.sig_alg = extras_sig_alg(u->questions[0]);
         f->packet.n = u->n;
         memcpy(f->packet.signer, s->spki_sha256, sizeof(f->packet.signer));
         for (unsigned i = 0; i < u->n; i++) {

@@ -77,6 +77,8 @@ void question_answer(struct engine *engine, struct question *q, const struct msg
 void question_refuse(struct engine *engine, struct question *q, enum msg_outcome outcome);
 /* Reads the present statuses and builds the bytes to be signed. ERR_AGAIN: no window yet; ERR_NOT_FOUND: no such record. */
 MUST_CHECK enum err extras_prepare(struct engine *engine, struct txn *txn, struct question *q, struct bytes *ret_tbs);
+/* What a question is to be signed with; of the truth lane, too. */
+enum sig_alg extras_sig_alg(const struct question *q);
 bool extras_is_current(struct txn *txn, const struct question *q);
 void extras_finish(struct engine *engine, struct question *q, struct bytes raw_signature);
 MUST_CHECK enum err extras_new(const struct msg_sign_ask *ask, struct extras **ret_extras);

@@ -10,8 +10,10 @@ import time
 import urllib.parse
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509 import ocsp
 
-from conftest import free_port, wait_for
+from conftest import cert_id, free_port, tlv, wait_for
 
 
 @pytest.fixture
@@ -203,3 +205,32 @@ def test_one_address_sends_so_many_requests_a_second(lone):
     assert answers[0][0] == 200 and {a[0] for a in answers} == {200, 429}
     assert [a for a in answers if a[0] == 429][0][1]["Retry-After"] == "1"
     wait_for(lambda: lone.http("/healthz")[0] == 200, what="the next second")
+
+
+# ---- preferred signature algorithms (RFC 6960 4.4.7, req 1.13) ----
+
+ALGORITHMS = {"ecdsa-sha1": "06072a8648ce3d0401", "ecdsa-sha256": "06082a8648ce3d040302", "ecdsa-sha384": "06082a8648ce3d040303",
+              "ecdsa-sha512": "06082a8648ce3d040304", "rsa-sha256": "06092a864886f70d01010b0500"}
+
+
+def ask_preferring(house, serial, *names):
+    """The answer, its signature verified, to a request that prefers these algorithms."""
+    listed = b"".join(tlv(0x30, tlv(0x30, bytes.fromhex(ALGORITHMS[name]))) for name in names)
+    extension = tlv(0x30, bytes.fromhex("06092b0601050507300108"), tlv(4, tlv(0x30, listed)))
+    der = tlv(0x30, tlv(0x30, tlv(0x30, tlv(0x30, cert_id(house.issuer, serial, hashes.SHA1()))), tlv(0xA2, tlv(0x30, extension))))
+    response = ocsp.load_der_ocsp_response(house.post(der))
+    house.verify(response)
+    return response
+
+
+def test_a_preferred_algorithm_is_signed_with_if_the_key_can_make_it_and_it_is_strong(lone):
+    good, revoked = lone.serials("good")[0], lone.serials("revoked")[0]
+    stored = lone.ask(good).signature
+    for names, digest in ((["ecdsa-sha384"], "sha384"), (["rsa-sha256", "ecdsa-sha512", "ecdsa-sha384"], "sha512")):
+        response = ask_preferring(lone, good, *names)
+        assert response.signature_hash_algorithm.name == digest and response.certificate_status.name == "GOOD"
+        assert response.signature != stored
+        assert ask_preferring(lone, revoked, *names).certificate_status.name == "REVOKED"
+    for names in (["ecdsa-sha1"], ["rsa-sha256"], ["ecdsa-sha1", "ecdsa-sha256"], ["ecdsa-sha384", "ecdsa-sha256"]):
+        assert ask_preferring(lone, good, *names).signature == stored
+    assert lone.ask(good).signature == stored  # what was signed for one client is not kept

@@ -16,7 +16,7 @@
 static struct msg_sign_ask make_extras(void)
 {
         struct msg_sign_ask ask = {
-                .id = 0x0102030405060708, .lane = MSG_LANE_EXTRAS, .cert_id_hash = 2, .n_cert_ids = 2, .nonce_len = 3};
+                .id = 0x0102030405060708, .lane = MSG_LANE_EXTRAS, .cert_id_hash = 2, .n_cert_ids = 2, .nonce_len = 3, .preferred = 5};
 
         ask.cert_ids[0] = (struct msg_cert_id){.ca_key = 9, .serial_len = 1, .serial = {1}};
         ask.cert_ids[1] = (struct msg_cert_id){.ca_key = 10, .serial_len = 20, .serial = {2, 3}};
@@ -70,7 +70,7 @@ static void a_question_is_refused_wherever_it_is_cut_or_when_it_trails(void **st
         assert_int_equal(msg_sign_ask_take(builder_bytes(&b), &back), ERR_INVALID);
 }
 
-/* Bytes of make_extras: 0 kind, 1 version, 2 id, 10 lane, 11 hash, 12 nonce_len, 13 n, 14 ca_key, 18 serial_len. */
+/* Bytes of make_extras: 0 kind, 1 version, 2 id, 10 lane, 11 hash, 12 nonce_len, 13 n, 14 preferred, 15 ca_key, 19 serial_len. */
 static void every_field_of_a_question_is_checked(void **state)
 {
         static const struct {
@@ -91,8 +91,8 @@ static void every_field_of_a_question_is_checked(void **state)
                 {13, 1, ERR_INVALID},
                 {13, 3, ERR_INVALID},
                 {13, 17, ERR_INVALID},
-                {18, 0, ERR_INVALID},
-                {18, 21, ERR_INVALID},
+                {19, 0, ERR_INVALID},
+                {19, 21, ERR_INVALID},
         };
         struct msg_sign_ask ask = make_extras(), back;
         _cleanup_(builder_done) struct builder b = {0};
@@ -109,19 +109,25 @@ static void every_field_of_a_question_is_checked(void **state)
         assert_int_equal(msg_sign_ask_take(builder_bytes(&b), &back), OK);
 }
 
-static void the_truth_lane_takes_one_certificate_and_no_nonce(void **state)
+static void the_truth_lane_takes_one_certificate_no_nonce_and_no_preference(void **state)
 {
-        struct msg_sign_ask several = make_extras(), nonce = make_extras(), plain = make_extras();
+        struct msg_sign_ask several = make_extras(), nonce = make_extras(), plain = make_extras(), preferred;
         _cleanup_(builder_done) struct builder b = {0};
 
         (void)state;
         several.lane = nonce.lane = plain.lane = MSG_LANE_TRUTH;
         nonce.n_cert_ids = plain.n_cert_ids = 1;
+        several.preferred = nonce.preferred = plain.preferred = 0;
         several.nonce_len = plain.nonce_len = 0;
+        preferred = plain;
+        preferred.preferred = 1;
         msg_sign_ask_put(&b, &several);
         assert_true(builder_failed(&b));
         builder_reset(&b);
         msg_sign_ask_put(&b, &nonce);
+        assert_true(builder_failed(&b));
+        builder_reset(&b);
+        msg_sign_ask_put(&b, &preferred);
         assert_true(builder_failed(&b));
         builder_reset(&b);
         msg_sign_ask_put(&b, &plain);
@@ -466,7 +472,7 @@ int main(void)
                 cmocka_unit_test(the_longest_question_fits_its_packet),
                 cmocka_unit_test(a_question_is_refused_wherever_it_is_cut_or_when_it_trails),
                 cmocka_unit_test(every_field_of_a_question_is_checked),
-                cmocka_unit_test(the_truth_lane_takes_one_certificate_and_no_nonce),
+                cmocka_unit_test(the_truth_lane_takes_one_certificate_no_nonce_and_no_preference),
                 cmocka_unit_test(an_answer_comes_back_as_it_was_put),
                 cmocka_unit_test(a_question_is_no_answer),
                 cmocka_unit_test(every_field_of_an_answer_is_checked),

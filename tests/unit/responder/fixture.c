@@ -305,6 +305,27 @@ static void put_nonce(struct builder *b, const char *nonce_hex)
         der_end(b, context);
 }
 
+static void put_preferred(struct builder *b, const struct asking *a)
+{
+        size_t context = der_begin(b, DER_CONTEXT_CONS(2)), list = der_begin(b, DER_SEQUENCE), one = der_begin(b, DER_SEQUENCE), value, algs;
+
+        builder_put(b, BYTES_LIT("\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x08"));
+        value = der_begin(b, DER_OCTET_STRING);
+        algs = der_begin(b, DER_SEQUENCE);
+        builder_put(b, BYTES_LIT("\x30\x0b\x30\x09\x06\x07\x2a\x86\x48\xce\x3d\x04\x01"));
+        for (unsigned i = 0; i < a->n_preferred; i++) {
+                size_t alg = der_begin(b, DER_SEQUENCE);
+
+                builder_put(b, sig_alg_identifier(a->preferred[i]));
+                der_end(b, alg);
+        }
+        der_end(b, algs);
+        der_end(b, value);
+        der_end(b, one);
+        der_end(b, list);
+        der_end(b, context);
+}
+
 void fixture_put_request(const struct fixture *f, struct builder *ret, const struct asking *a)
 {
         size_t outer = der_begin(ret, DER_SEQUENCE), tbs = der_begin(ret, DER_SEQUENCE), list = der_begin(ret, DER_SEQUENCE);
@@ -318,6 +339,8 @@ void fixture_put_request(const struct fixture *f, struct builder *ret, const str
         der_end(ret, list);
         if (a->nonce_hex)
                 put_nonce(ret, a->nonce_hex);
+        else if (a->n_preferred > 0)
+                put_preferred(ret, a);
         der_end(ret, tbs);
         der_end(ret, outer);
 }

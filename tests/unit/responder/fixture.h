@@ -61,6 +61,8 @@ struct asking {
         const char *serials[20]; /* hex; NULL-terminated */
         enum hash_alg hash;
         const char *nonce_hex; /* NULL = none */
+        unsigned n_preferred;  /* signature algorithms; ecdsa-with-SHA1 goes before them all */
+        enum sig_alg preferred[4];
         bool no_null;          /* AlgorithmIdentifier parameters absent */
         bool foreign;          /* another issuer's name hash */
 };

@@ -630,6 +630,7 @@ static void unusual_questions_go_by_the_extras_lane(void **state)
                 {{.serials = {A}, .hash = HASH_SHA256}, HASH_SHA256, 1, 0},
                 {{.serials = {A, B}}, HASH_SHA1, 2, 0},
                 {{.serials = {A}, .nonce_hex = "000102030405060708090a0b0c0d0e0f"}, HASH_SHA1, 1, 16},
+                {{.serials = {A}, .preferred = {SIG_P256_SHA512}, .n_preferred = 1}, HASH_SHA1, 1, 0},
         };
         struct fixture *f = *state;
 
@@ -654,6 +655,50 @@ static void unusual_questions_go_by_the_extras_lane(void **state)
                 assert_int_equal(reply_status(f, &r).cert_status, OCSP_GOOD);
                 assert_field(&r, "Cache-Control",
                         rows[i].nonce_len ? "no-store, max-age=0" : "max-age=3600, public, no-transform, must-revalidate");
+                client_close(&c);
+        }
+}
+
+/* RFC 6960 4.4.7, 5.1.2, req 1.13: 0 = the stored answer, or the signer's own algorithm. */
+static void the_first_preferred_algorithm_that_the_key_can_make_is_asked_for(void **state)
+{
+        static const struct {
+                struct asking asking;
+                uint8_t preferred;
+        } rows[] = {
+                {{.serials = {A}, .preferred = {SIG_RSA_SHA256}, .n_preferred = 1}, 0},
+                {{.serials = {A}, .preferred = {SIG_P256_SHA512, SIG_P256_SHA256}, .n_preferred = 2}, 0},
+                {{.serials = {A}, .preferred = {SIG_P256_SHA384}, .n_preferred = 1}, 1 + SIG_P256_SHA384},
+                {{.serials = {A}, .preferred = {SIG_RSA_SHA512, SIG_P256_SHA512, SIG_P256_SHA384}, .n_preferred = 3}, 1 + SIG_P256_SHA512},
+        };
+        struct fixture *f = *state;
+
+        signed_a(f);
+        fixture_import(f, B);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+                struct asking not_signed = rows[i].asking;
+                struct msg_sign_ask ask;
+                struct client c;
+                struct reply r;
+
+                client_open(&c, f);
+                send_post(&c, &rows[i].asking);
+                assert_true(engine_take(f, &ask) == (rows[i].preferred != 0));
+                if (rows[i].preferred == 0) {
+                        assert_true(client_take(&c, false, &r));
+                        assert_int_equal(reply_status(f, &r).cert_status, OCSP_GOOD);
+                } else {
+                        assert_int_equal(ask.preferred, rows[i].preferred);
+                }
+                client_close(&c);
+                client_open(&c, f);
+                not_signed.serials[0] = B;
+                send_post(&c, &not_signed);
+                assert_true(engine_take(f, &ask));
+                assert_int_equal(ask.lane, rows[i].preferred == 0 ? MSG_LANE_TRUTH : MSG_LANE_EXTRAS);
+                assert_int_equal(ask.preferred, rows[i].preferred);
+                engine_answer(f, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
+                assert_true(client_take(&c, false, &r));
                 client_close(&c);
         }
 }
@@ -935,6 +980,7 @@ int main(void)
                 TEST(waiting_ends_in_try_later),
                 TEST(nonsense_from_the_engine_cuts_the_line),
                 TEST(unusual_questions_go_by_the_extras_lane),
+                TEST(the_first_preferred_algorithm_that_the_key_can_make_is_asked_for),
                 TEST(sixteen_pipelined_requests_are_answered_in_order),
                 TEST(a_request_behind_a_parked_one_sees_the_truth_when_its_turn_comes),
                 TEST(a_trickled_request_is_answered_when_it_is_whole),

@@ -268,6 +268,32 @@ static void a_nonce_is_echoed_and_the_answer_is_not_written_back(void **state)
         assert_int_equal(f.engine.writeback.n_written, written);
 }
 
+/* RFC 6960 4.4.7, req 1.13 */
+static void a_preferred_algorithm_of_the_key_is_signed_with_and_no_other(void **state)
+{
+        struct msg_sign_ask ask = fixture_ask(&f, 3);
+        struct bytes tbs, signature, certs;
+        struct msg_sign_answer answer;
+        enum sig_alg alg;
+
+        (void)state;
+        fixture_run_until(&f, is_idle);
+        ask.lane = MSG_LANE_EXTRAS;
+        ask.preferred = 1 + SIG_P256_SHA384;
+        fixture_send(&f, &ask);
+        answer = fixture_answer(&f);
+        assert_int_equal(answer.outcome, MSG_SIGNED);
+        assert_int_equal(fixture_read(&f, answer.response).cert_status, OCSP_GOOD); /* it verifies */
+        assert_int_equal(ocsp_response_read(answer.response, &tbs, &alg, &signature, &certs), OK);
+        assert_int_equal(sig_alg_hash(alg), HASH_SHA384);
+        ask.preferred = 1 + SIG_RSA_SHA256;
+        fixture_send(&f, &ask);
+        assert_int_equal(fixture_answer(&f).outcome, MSG_TRY_LATER);
+        ask.preferred = 1 + SIG_N;
+        fixture_send(&f, &ask);
+        assert_int_equal(fixture_answer(&f).outcome, MSG_TRY_LATER);
+}
+
 static void extras_beyond_their_rate_get_try_later_and_the_truth_does_not(void **state)
 {
         struct msg_sign_ask ask;
@@ -666,6 +692,7 @@ int main(void)
                 TEST(a_good_in_flight_is_never_handed_out_after_the_activation),
                 TEST(a_good_in_flight_is_never_handed_out_after_a_single_revocation),
                 TEST(a_nonce_is_echoed_and_the_answer_is_not_written_back),
+                TEST(a_preferred_algorithm_of_the_key_is_signed_with_and_no_other),
                 TEST(extras_beyond_their_rate_get_try_later_and_the_truth_does_not),
                 TEST(a_worker_beyond_its_credit_gets_try_later),
                 TEST(with_the_token_away_revocations_commit_and_questions_get_try_later),
