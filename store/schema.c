@@ -1,6 +1,8 @@
 /* schema: the list of tables and the layout of their keys. */
 #include "store/schema.h"
 
+#include <endian.h>
+
 static const char *const table_names[TABLE_N] = {
         [TABLE_META] = "meta",
         [TABLE_CA] = "ca",
@@ -38,14 +40,18 @@ struct key key_id(uint32_t id)
         return k;
 }
 
+/* By hand: two for each request. */
 struct key key_serial(uint32_t ca_key, struct bytes serial)
 {
-        struct key k = {0};
-        struct builder b = builder_fixed(k.data, sizeof(k.data));
+        size_t len = serial.len > SERIAL_MAX ? SERIAL_MAX + 1 : serial.len;
+        uint32_t big = htobe32(ca_key);
+        struct key k;
 
-        builder_put_u32(&b, ca_key);
-        put_serial(&b, serial);
-        k.len = (uint8_t)b.len;
+        _Static_assert(sizeof big + SERIAL_MAX + 1 <= sizeof k.data, "any serial fits");
+        memcpy(k.data, &big, sizeof big);
+        if (len > 0)
+                memcpy(&k.data[sizeof big], serial.data, len);
+        k.len = (uint8_t)(sizeof big + len);
         return k;
 }
 
