@@ -129,13 +129,18 @@ class Demo:
         print(f"  {BOLD}bulk signing at that moment: {state['signed']:,} of {state['items']:,}{END}")
         self.ask_gnutls("revoked")
         began = self.committed
+        shown = began
         while (state := self.bulk_state())["signed"] < state["items"]:
-            print(f"\r  bulk signing: {state['signed']:,} of {state['items']:,} ", end="" if sys.stdout.isatty() else "\n", flush=True)
+            if sys.stdout.isatty():
+                print(f"\r  bulk signing: {state['signed']:,} of {state['items']:,} ", end="", flush=True)
+            elif time.monotonic() - shown > 5:  # a log wants few lines
+                shown = time.monotonic()
+                print(f"  bulk signing: {state['signed']:,} of {state['items']:,}", flush=True)
             time.sleep(0.25)
             if time.monotonic() - began > 120:
                 sys.exit("demo: the bulk signing did not end within 2 minutes; see tocsin status")
         self.took(f"from the commit to the last of {BATCH:,} responses signed (RSA-2048)", began)
-        print(f"\r  bulk signing: {state['signed']:,} of {state['items']:,}: done")
+        print(("\r" if sys.stdout.isatty() else "") + f"  bulk signing: {state['signed']:,} of {state['items']:,}: done")
 
     def crls(self):
         step("5. The CRLs: full and delta, verified by OpenSSL")
@@ -160,7 +165,7 @@ class Demo:
             print(f"  {seconds:7.2f} s  {what}")
         if stop:
             run(os.path.join(HERE, "down.sh"), self.dir)
-            print(f"\nStopped. Everything it made is in {self.dir}; ./dev up {self.dir} starts from there.")
+            print(f"\nStopped. Everything it made is in {self.dir}; ./dev up {shlex.quote(self.dir)} starts from there.")
             return
         print(f"""
 Both daemons are still running. To go on:
