@@ -7,8 +7,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "responder/address_limits.h"
 #include "responder/conn_private.h"
-#include "responder/limits.h"
 
 #define IN_GROWTH 2048
 /* A reader of a large file must take this much in each write timeout. */

@@ -13,8 +13,8 @@
 #include "responder/pipeline.h"
 
 #include "base/clock.h"
+#include "responder/address_limits.h"
 #include "responder/condition.h"
-#include "responder/limits.h"
 
 enum { TAKES_GET = 1, TAKES_HEAD = 2, TAKES_POST = 4 };
 

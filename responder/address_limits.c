@@ -1,4 +1,4 @@
-#include "responder/limits.h"
+#include "responder/address_limits.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* test_limits: what one address may cost a worker (req 1.18). */
+/* test_address_limits: what one address may cost a worker (req 1.18). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <netinet/in.h>
 
 #include "base/cleanup.h"
-#include "responder/limits.h"
+#include "responder/address_limits.h"
 
 #define SECOND_US 1000000
 

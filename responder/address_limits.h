@@ -1,4 +1,4 @@
-/* limits: what one client address may cost a worker (req 1.18): connections at once, and requests a second.
+/* address_limits: what one client address may cost a worker (req 1.18): connections at once, and requests a second.
  *
  *  - An address is an IPv4 address or an IPv6 /64. Those of conf responder.trusted_addresses (proxies, CDNs) have no limit.
  *  - Connections are counted exactly, in a table that holds as many addresses as there may be connections. A connection too many is
