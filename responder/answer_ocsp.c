@@ -19,6 +19,7 @@ struct question {
         struct ocsp_request request;
         const struct ca_entry *ca; /* of all CertIDs */
         struct status statuses[OCSP_CERT_IDS_MAX];
+        bool is_extended; /* one of them was never issued, and that is told as revoked (req 2.5) */
 };
 
 /* ---- what is asked ---- */
@@ -78,12 +79,26 @@ static const struct ca_entry *find_ca(struct turn *t, const struct ocsp_request 
         return ca;
 }
 
+/* RFC 6960 2.2, 4.4.8, req 2.5: what was never issued is on hold since 1970-01-01, where the profile and the configuration say so. */
+static bool extend_revoked(struct question *q, unsigned i)
+{
+        const struct conf_issuer *conf = q->ca->conf;
+
+        if (!conf->ocsp_extended_revoked || conf->profile != CONF_PROFILE_PRIVATE || !serial_fits(q->request.cert_ids[i].serial))
+                return false;
+        q->statuses[i] = (struct status){.ocsp = {.cert_status = OCSP_REVOKED, .reason = REASON_CERTIFICATE_HOLD}};
+        q->is_extended = true;
+        return true;
+}
+
 static enum ocsp_response_status read_rows(struct turn *t, struct question *q)
 {
         for (unsigned i = 0; i < q->request.n_cert_ids; i++) {
                 struct bytes serial = q->request.cert_ids[i].serial;
                 enum err e = serial_fits(serial) ? status_get(t->txn, q->ca->key.id, serial, &q->statuses[i]) : ERR_NOT_FOUND;
 
+                if (e == ERR_NOT_FOUND && extend_revoked(q, i))
+                        continue;
                 if (e == ERR_NOT_FOUND) /* req 2.2, 2.3: never good for what was not issued */
                         return OCSP_UNAUTHORIZED;
                 if (e != OK)
@@ -212,10 +227,18 @@ static bool answer_stored(struct turn *t, const struct question *q, struct answe
         return true;
 }
 
+/* Rows that came meanwhile may have the generation of no row. */
+static bool says_extended(const struct question *q, const struct msg_sign_answer *live)
+{
+        static const struct bytes oid = BYTES_LIT("\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x09");
+
+        return q->ca->conf->ocsp_extended_revoked && memmem(live->response.data, live->response.len, oid.data, oid.len) != NULL;
+}
+
 /* Was it signed for what the rows say now? */
 static bool is_of_now(const struct turn *t, const struct question *q, const struct msg_sign_answer *live)
 {
-        if (live->n_cert_ids != q->request.n_cert_ids || live->next_update_s <= t->now_s)
+        if (live->n_cert_ids != q->request.n_cert_ids || live->next_update_s <= t->now_s || says_extended(q, live) != q->is_extended)
                 return false;
         for (unsigned i = 0; i < live->n_cert_ids; i++)
                 if (live->generations[i] != q->statuses[i].generation || live->this_update_s < q->statuses[i].changed_at_s)
@@ -267,7 +290,7 @@ static void fill_ask(const struct question *q, struct msg_sign_ask *ask)
         const struct ocsp_request *r = &q->request;
         enum sig_alg alg = choose_alg(q, q->ca->sig_alg);
         bool is_truth = r->n_cert_ids == 1 && !echoes_nonce(q) && (unsigned)r->cert_ids[0].hash == (unsigned)q->ca->conf->ocsp_cert_id &&
-                alg == q->ca->sig_alg;
+                alg == q->ca->sig_alg && !q->is_extended;
 
         ask->id = 0;
         ask->lane = is_truth ? MSG_LANE_TRUTH : MSG_LANE_EXTRAS;
@@ -303,7 +326,7 @@ static enum verdict ask_engine(struct turn *t, const struct question *q, struct 
         if (sign->answer && sign->answer->outcome == MSG_UNAUTHORIZED)
                 return refuse(OCSP_UNAUTHORIZED, ret_answer);
         if (sign->refused || (sign->answer && sign->answer->outcome == MSG_TRY_LATER) || sign->n_asked >= MAX_ASKS)
-                return refuse(OCSP_TRY_LATER, ret_answer);
+                return refuse(q->is_extended ? OCSP_UNAUTHORIZED : OCSP_TRY_LATER, ret_answer);
         fill_ask(q, &t->service->ask);
         sign->n_asked++;
         return VERDICT_PARKED;
@@ -323,7 +346,7 @@ static enum verdict decide(struct turn *t, const struct request *r, struct bytes
         outcome = read_question(t, der, q);
         if (outcome != OCSP_SUCCESSFUL)
                 return refuse(outcome, ret_answer);
-        if (q->request.n_cert_ids == 1 && !echoes_nonce(q) && answer_stored(t, q, ret_answer))
+        if (q->request.n_cert_ids == 1 && !echoes_nonce(q) && !q->is_extended && answer_stored(t, q, ret_answer))
                 return VERDICT_ANSWERED;
         if (sign->answer && sign->answer->outcome == MSG_SIGNED && is_of_now(t, q, sign->answer)) {
                 answer_live(t, q, sign->answer, ret_answer);
@@ -338,6 +361,7 @@ enum verdict answer_ocsp(struct turn *t, const struct request *r, struct bytes r
         enum verdict verdict;
 
         q.ca = NULL;
+        q.is_extended = false;
         q.request.n_cert_ids = 0;
         verdict = decide(t, r, rest, sign, &q, ret_answer);
         if (verdict == VERDICT_ANSWERED && q.request.n_cert_ids > 0) {

@@ -10,10 +10,10 @@ import time
 import urllib.parse
 
 import pytest
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
-from conftest import cert_id, free_port, tlv, wait_for
+from conftest import UNLIKELY, cert_id, free_port, tlv, wait_for
 
 
 @pytest.fixture
@@ -234,3 +234,21 @@ def test_a_preferred_algorithm_is_signed_with_if_the_key_can_make_it_and_it_is_s
     for names in (["ecdsa-sha1"], ["rsa-sha256"], ["ecdsa-sha1", "ecdsa-sha256"], ["ecdsa-sha384", "ecdsa-sha256"]):
         assert ask_preferring(lone, good, *names).signature == stored
     assert lone.ask(good).signature == stored  # what was signed for one client is not kept
+
+
+# ---- extended revoked (RFC 6960 4.4.8, req 2.5) ----
+
+def test_a_serial_that_was_never_issued_is_on_hold_since_1970_where_that_is_configured(lone):
+    assert lone.status_of(UNLIKELY) == "unauthorized"
+    path = lone.dir / "issuers" / "demo-ca" / "issuer.yaml"
+    text = path.read_text()
+    assert "\nocsp:\n" in text
+    path.write_text(text.replace("\nocsp:\n", "\nocsp:\n  extended_revoked: true\n"))
+    n = lone.log("responder").count(" reloaded ")
+    lone.tocsin("reload")
+    wait_for(lambda: lone.log("responder").count(" reloaded ") > n, what="the responder to follow")
+    wait_for(lambda: lone.status_of(UNLIKELY) == "revoked", what="extended revoked")
+    response = lone.ask(UNLIKELY)
+    assert response.revocation_reason.name == "certificate_hold" and response.revocation_time.timestamp() <= 86400
+    assert bytes.fromhex("06092b0601050507300109") in response.public_bytes(serialization.Encoding.DER)
+    assert lone.status_of(lone.serials("good")[0]) == "good"

@@ -659,6 +659,36 @@ static void unusual_questions_go_by_the_extras_lane(void **state)
         }
 }
 
+/* RFC 6960 4.4.8, req 2.5: it costs a signature, so beyond the budget it is unauthorized as everywhere else. */
+static void what_was_never_issued_is_asked_for_where_extended_revoked_is_on(void **state)
+{
+        static const struct ocsp_status hold = {.cert_status = OCSP_REVOKED, .reason = REASON_CERTIFICATE_HOLD};
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        signed_a(f);
+        client_open(&c, f);
+        f->issuer.ocsp_extended_revoked = true;
+        f->issuer.profile = CONF_PROFILE_CABF_TLS;
+        send_post(&c, ASK(B));
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
+        f->issuer.profile = CONF_PROFILE_PRIVATE;
+        send_post(&c, ASK(B));
+        assert_true(engine_take(f, &ask));
+        assert_int_equal(ask.lane, MSG_LANE_EXTRAS);
+        engine_answer(f, &ask, &hold, 0, NOW); /* without the extension: made for a row, and there is none */
+        for (int i = 0; i < 3; i++) {
+                assert_true(engine_take(f, &ask));
+                engine_answer(f, &ask, &hold, 0, NOW);
+        }
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
+        client_close(&c);
+}
+
 /* RFC 6960 4.4.7, 5.1.2, req 1.13: 0 = the stored answer, or the signer's own algorithm. */
 static void the_first_preferred_algorithm_that_the_key_can_make_is_asked_for(void **state)
 {
@@ -980,6 +1010,7 @@ int main(void)
                 TEST(waiting_ends_in_try_later),
                 TEST(nonsense_from_the_engine_cuts_the_line),
                 TEST(unusual_questions_go_by_the_extras_lane),
+                TEST(what_was_never_issued_is_asked_for_where_extended_revoked_is_on),
                 TEST(the_first_preferred_algorithm_that_the_key_can_make_is_asked_for),
                 TEST(sixteen_pipelined_requests_are_answered_in_order),
                 TEST(a_request_behind_a_parked_one_sees_the_truth_when_its_turn_comes),
