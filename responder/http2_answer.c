@@ -126,7 +126,7 @@ static void render(struct http2_pool *pool, struct http2_item *item, const struc
                 a->bytes = BYTES_NONE;
                 a->body_len = 0;
         }
-        item->n_head = http2_head_make(s, a, now_s, item->head);
+        item->n_head = http2_head_make(pool, a, now_s, item->head);
         item->body_at = s->out.len;
         pipeline_put_body(&s->out, r, a);
         item->body_len = s->out.len - item->body_at;

@@ -16,6 +16,7 @@
 /* Rendered in one turn at most. */
 #define HTTP2_BATCH 32
 #define HTTP2_HEAD_FIELDS 14
+#define HTTP2_RECENT_DATES 4
 /* A file's reader must take this much in each write timeout. */
 #define HTTP2_WRITE_PROGRESS (256 * 1024)
 
@@ -113,6 +114,7 @@ struct http2_pool {
         struct builder out;
         struct http2_stream *free; /* streams to be used again */
         unsigned n_free;
+        int64_t recent_modified[HTTP2_RECENT_DATES], recent_expires[HTTP2_RECENT_DATES]; /* http2_head.c */
         struct http2_item batch[HTTP2_BATCH];
         unsigned n_batch;
 };
@@ -140,4 +142,4 @@ struct http2_stream *http2_stream_next(const struct http2_stream *s);
 ssize_t http2_read_body(nghttp2_session *session, int32_t id, uint8_t *ret_data, size_t cap, uint32_t *ret_flags,
         nghttp2_data_source *source, void *user_data);
 /* Texts go to service->out. Returns how many fields. */
-unsigned http2_head_make(struct service *s, const struct answer *a, int64_t now_s, nghttp2_nv *ret_head);
+unsigned http2_head_make(struct http2_pool *pool, const struct answer *a, int64_t now_s, nghttp2_nv *ret_head);
