@@ -419,7 +419,7 @@ static const char *refuse_delegate_strict(const struct certificate *c)
 }
 
 const char *certificate_refuse_ocsp_signer(
-        const struct certificate *c, const struct certificate *ca, int64_t now_s, bool strict)
+        const struct certificate *c, const struct certificate *ca, int64_t now_s)
 {
         const char *why = refuse_any_signer(c, now_s);
 
@@ -430,9 +430,7 @@ const char *certificate_refuse_ocsp_signer(
         if (certificate_verify(c, ca) != OK)
                 return "it is not issued by this CA's key (RFC 6960 4.2.2.2)";
         why = refuse_delegate(c);
-        if (!why && strict)
-                why = refuse_delegate_strict(c);
-        return why;
+        return why ? why : refuse_delegate_strict(c);
 }
 
 const char *certificate_refuse_issuer(const struct certificate *c)

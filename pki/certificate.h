@@ -47,9 +47,9 @@ void certificate_done(struct certificate *c);
 MUST_CHECK enum err certificate_verify(const struct certificate *child, const struct certificate *issuer);
 
 /* REQUIREMENTS 2.14, 2.15 (RFC 6960 4.2.2.2, BR 7.1.2.8): may it sign OCSP answers for `ca`? NULL = yes, else the reason in
- * words (static), fit for an operator: "extendedKeyUsage is not only OCSPSigning (BR 7.1.2.8)". `strict` = the cabf-tls
- * profile's bounds. */
+ * words (static), fit for an operator: "extendedKeyUsage is not only OCSPSigning (BR 7.1.2.8)". Every profile alike: clients check
+ * these whoever the CA is. */
 const char *certificate_refuse_ocsp_signer(
-        const struct certificate *c, const struct certificate *ca, int64_t now_s, bool strict);
+        const struct certificate *c, const struct certificate *ca, int64_t now_s);
 /* May it be an issuer here: a CA, cRLSign, a supported key? NULL = yes. */
 const char *certificate_refuse_issuer(const struct certificate *c);

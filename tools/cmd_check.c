@@ -124,13 +124,12 @@ static void check_ca(struct check *c, const struct conf_issuer *issuer, const st
         }
 }
 
-static const char *refuse_signer(const struct conf_issuer *issuer, const struct ca *ca, const struct certificate *signer)
+static const char *refuse_signer(const struct ca *ca, const struct certificate *signer)
 {
         const char *why = "the issuer has no certificate";
 
         for (unsigned i = 0; i < ca->n; i++) {
-                why = certificate_refuse_ocsp_signer(
-                        signer, &ca->certificates[i], clock_now_s(), issuer->profile == CONF_PROFILE_CABF_TLS);
+                why = certificate_refuse_ocsp_signer(signer, &ca->certificates[i], clock_now_s());
                 if (!why)
                         return NULL;
         }
@@ -153,7 +152,7 @@ static void check_signer(struct check *c, const struct conf_issuer *issuer, cons
                         issuer->ocsp_certificate, err_text(e));
                 return;
         }
-        why = refuse_signer(issuer, ca, &signer);
+        why = refuse_signer(ca, &signer);
         if (why) /* RFC 6960 4.2.2.2, req 2.14, 2.15 */
                 find(c, LEVEL_WRONG, "have the CA issue one that fits, then tocsin key install",
                         "%s: %s cannot sign OCSP answers: %s", issuer->name, issuer->ocsp_certificate, why);

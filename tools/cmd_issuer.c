@@ -253,7 +253,6 @@ static int write_signer(const struct addition *a)
 {
         const char *path = options_get(&a->t->options, "ocsp-cert");
         __attribute__((cleanup(certificate_done))) struct certificate c = {0};
-        bool strict = setting(a, "profile") && strcmp(setting(a, "profile"), "cabf-tls") == 0;
         const char *why;
         enum err e;
 
@@ -264,7 +263,7 @@ static int write_signer(const struct addition *a)
                 return tool_fail(a->t, EXIT_REFUSED,
                         "--ocsp-cert FILE: the OCSP signer's certificate, PEM or DER; nothing was added",
                         "%s: it cannot be read as a certificate: %s", path, err_text(e));
-        why = certificate_refuse_ocsp_signer(&c, &a->ca.certificates[0], clock_now_s(), strict);
+        why = certificate_refuse_ocsp_signer(&c, &a->ca.certificates[0], clock_now_s());
         if (why)
                 return tool_fail(a->t, EXIT_REFUSED, "have the CA issue one that fits; nothing was added",
                         "%s cannot sign OCSP answers for this CA: %s", path, why);

@@ -131,12 +131,12 @@ int cmd_key_list(struct tool *t)
 /* ---- install ---- */
 
 /* It must do for one of the CA's certificates: they share the key. The first refusal is told. */
-static const char *refuse_signer(const struct ca *ca, const struct certificate *c, bool strict)
+static const char *refuse_signer(const struct ca *ca, const struct certificate *c)
 {
         const char *first = "the issuer has no certificate";
 
         for (unsigned i = 0; i < ca->n; i++) {
-                const char *why = certificate_refuse_ocsp_signer(c, &ca->certificates[i], clock_now_s(), strict);
+                const char *why = certificate_refuse_ocsp_signer(c, &ca->certificates[i], clock_now_s());
 
                 if (!why)
                         return NULL;
@@ -155,7 +155,7 @@ static int check_signer(struct tool *t, const struct conf_issuer *issuer, const 
 
         if (e != OK)
                 return tool_fail(t, EXIT_CONFIG, "tocsin check", "%s: %s", bad, err_text(e));
-        why = refuse_signer(&ca, c, issuer->profile == CONF_PROFILE_CABF_TLS);
+        why = refuse_signer(&ca, c);
         if (why)
                 return tool_fail(t, EXIT_REFUSED, "have the CA issue one that fits",
                         "%s cannot sign OCSP answers for %s: %s", file, issuer->name, why);
@@ -219,20 +219,6 @@ static int check_key(struct tool *t, const struct conf_issuer *issuer, const cha
                               "%s is for another key than '%s' of the token", file, issuer->ocsp_key);
 }
 
-/* What the profile lets pass, and relying parties may not. */
-static void note_leniency(const struct tool *t, const struct conf_issuer *issuer, const struct certificate *c)
-{
-        __attribute__((cleanup(ca_done))) struct ca ca = {0};
-        const char *why;
-        char bad[256];
-
-        if (issuer->profile == CONF_PROFILE_CABF_TLS || ca_load(&issuer->certificates, &ca, bad) != OK)
-                return;
-        why = refuse_signer(&ca, c, true);
-        if (why)
-                tool_note(t, "warning: %s; the profile private allows it, some clients will not accept it", why);
-}
-
 static int write_signer(struct tool *t, const char *path, const struct certificate *c)
 {
         _cleanup_(builder_done) struct builder pem = {0};
@@ -271,7 +257,6 @@ int cmd_key_install(struct tool *t)
                 code = write_signer(t, issuer->ocsp_certificate, &c);
         if (code != EXIT_OK)
                 return code;
-        note_leniency(t, issuer, &c);
         tool_say(t, "%s signs with this certificate from now on, until %s", issuer->name, clock_to_text(c.not_after, until));
         if (t->json) {
                 _cleanup_json_ json_t *object =

@@ -109,7 +109,7 @@ static void load_ocsp_signer(struct issuer *is, int64_t now_s)
         }
         if (load_certificate(is, conf->ocsp_certificate, &is->delegate) != OK)
                 return;
-        why = certificate_refuse_ocsp_signer(&is->delegate, &is->ca, now_s, conf->profile == CONF_PROFILE_CABF_TLS);
+        why = certificate_refuse_ocsp_signer(&is->delegate, &is->ca, now_s);
         if (why) {
                 refuse(is, "%s: %s", conf->ocsp_certificate, why);
                 return;

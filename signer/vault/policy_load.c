@@ -85,8 +85,7 @@ static const char *refuse_delegate(struct policy_issuer *issuer, int64_t now_s)
 
         if (e != OK)
                 return err_text(e);
-        return certificate_refuse_ocsp_signer(
-                &issuer->ocsp_signer, &issuer->ca, now_s, conf->profile == CONF_PROFILE_CABF_TLS);
+        return certificate_refuse_ocsp_signer(&issuer->ocsp_signer, &issuer->ca, now_s);
 }
 
 static enum err use_for_ocsp(struct policy *p, struct policy_issuer *issuer, const struct certificate *c, const char *label)
@@ -105,7 +104,7 @@ static enum err add_ocsp(struct policy *p, struct policy_issuer *issuer, int64_t
 
         if (*label == '\0')
                 return OK;
-        why = by_ca ? certificate_refuse_ocsp_signer(&issuer->ca, &issuer->ca, now_s, false)
+        why = by_ca ? certificate_refuse_ocsp_signer(&issuer->ca, &issuer->ca, now_s)
                     : refuse_delegate(issuer, now_s);
         if (why) {
                 log_error("no OCSP signer for this issuer, its answers become tryLater: put a fit certificate there, then "
