@@ -407,14 +407,14 @@ static bool own_folder(char ret_folder[PATH_MAX])
         return true;
 }
 
-/* Beside us, as in a build folder, where `meson install` puts it. */
+/* Beside us as in a build folder, beside us as `meson install` lays it out, also under a DESTDIR; else where it was to be installed. */
 static bool find_vault(char ret_path[PATH_MAX])
 {
-        static const char *const beside[] = {"%s/tocsin-vault", "%s/vault/tocsin-vault"};
+        static const char *const beside[] = {"tocsin-vault", "vault/tocsin-vault", "../libexec/tocsin/tocsin-vault"};
         char folder[PATH_MAX];
 
-        for (size_t i = 0; own_folder(folder) && i < 2; i++) {
-                int n = snprintf(ret_path, PATH_MAX, i == 0 ? beside[0] : beside[1], folder);
+        for (size_t i = 0; own_folder(folder) && i < sizeof(beside) / sizeof(beside[0]); i++) {
+                int n = snprintf(ret_path, PATH_MAX, "%s/%s", folder, beside[i]);
 
                 if (n > 0 && n < PATH_MAX && access(ret_path, X_OK) == 0)
                         return true;

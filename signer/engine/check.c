@@ -47,7 +47,7 @@ int engine_check_store(const struct conf *conf)
                 return EXIT_NOT_LOOKED;
         }
         if (e == ERR_VERSION) {
-                printf("store: it has schema %u, this program knows %u: use the version of Tocsin that wrote it\n", version,
+                printf("store: it has schema %u, this program knows %d: use the version of Tocsin that wrote it\n", version,
                         SCHEMA_VERSION);
                 return EXIT_NOT_LOOKED;
         }
