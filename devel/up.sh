@@ -166,6 +166,8 @@ await() {
         die "$what does not answer; all it said is in $dir/$what.log"
 }
 
+token_is_up() { "$tocsin" --config "$dir/tocsin.yaml" --json status | grep -A2 '"token"' | grep -q '"state": "up"'; }
+
 start signer "$build/signer/tocsin-signer" --config "$dir/tocsin.yaml"
 await signer "$(value "$env" SIGNER_PID)" "$tocsin" --config "$dir/tocsin.yaml" status
 
@@ -173,6 +175,7 @@ if [ -n "$new" ]; then
         "$tocsin" --config "$dir/tocsin.yaml" --quiet import --issuer demo-ca "$dir/serials.csv"
         "$tocsin" --config "$dir/tocsin.yaml" --quiet import --issuer demo-ca "$dir/cert-good.pem" "$dir/cert-demo.pem" "$dir/cert-revoked.pem"
         "$tocsin" --config "$dir/tocsin.yaml" --quiet revoke --issuer demo-ca --reason superseded --yes --cert "$dir/cert-revoked.pem"
+        await signer "$(value "$env" SIGNER_PID)" token_is_up # CRLs are signed now; an answer could wait
         "$tocsin" --config "$dir/tocsin.yaml" --quiet crl issue --issuer demo-ca --full --delta
         touch "$dir/ready"
 fi
