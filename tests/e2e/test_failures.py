@@ -217,5 +217,10 @@ def test_kill_9_at_random_points_loses_nothing_acknowledged_and_applies_nothing_
 
 
 def eventually(house, serial):
-    """The status once it is not tryLater: right after a restart the token may still be opening."""
-    return wait_for(lambda: (s := house.status_of(serial)) != "try_later" and s, 30, f"an answer for {serial}")
+    """The status once it is not tryLater: right after a restart the token may still be opening, and a vault killed again and again is
+    started with a pause of up to 30 s."""
+    try:
+        return wait_for(lambda: (s := house.status_of(serial)) != "try_later" and s, 90, f"an answer for {serial}")
+    except BaseException:
+        print(house.tocsin("status", check=False).stdout, *house.log("signer").splitlines()[-60:], *house.log("responder").splitlines()[-20:], sep="\n")
+        raise
