@@ -1,4 +1,5 @@
 """The commands as people meet them: ./dev from anywhere, every tocsin command with good and bad words, on a terminal and without."""
+import contextlib
 import datetime
 import json
 import os
@@ -11,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -335,6 +337,7 @@ def on_terminal(house, words, typed="", env=(), seconds=30, until=None):
     """What a person sees, both streams, and the exit code; `until` it is seen, then interrupted."""
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job of a shell may have it ignored
         os.execve(house.env["TOCSIN"], [house.env["TOCSIN"], *map(str, words)], {**os.environ, **house.env, "TERM": "xterm", **dict(env)})
     os.write(terminal, typed.encode())
     seen = b""
@@ -387,10 +390,32 @@ def test_status_watch_draws_again_until_it_is_interrupted(house):
     assert seen.count("issuers") >= 2 and code == -signal.SIGINT
 
 
+@contextlib.contextmanager
+def held_back(pid):
+    """The process runs only now and then: what it does lasts longer than the second after which progress is shown."""
+    over = threading.Event()
+
+    def hold():
+        while not over.is_set():
+            os.kill(pid, signal.SIGSTOP)
+            over.wait(0.3)
+            os.kill(pid, signal.SIGCONT)
+            over.wait(0.02)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_a_long_import_shows_its_progress_on_a_terminal(house):
     path = house.dir / "long.csv"
     path.write_text("serial,not_after\n" + "".join(f"5D{i:030X},2027-06-01\n" for i in range(600_000)))
-    seen, code = on_terminal(house, ("import", "--issuer", "demo-ca", path), seconds=120)
+    with held_back(house.status()["engine"]["pid"]):
+        seen, code = on_terminal(house, ("import", "--issuer", "demo-ca", path), seconds=120)
     assert code == 0 and "[#" in seen and "left" in seen and "600000" in seen, seen[-2000:]
 
 
