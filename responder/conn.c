@@ -10,6 +10,8 @@
 #include "responder/address_limits.h"
 #include "responder/conn_private.h"
 
+/* To make room: so many are looked at, whatever there are. */
+#define OLDEST_LOOKED_AT 256
 #define IN_GROWTH 2048
 /* A reader of a large file must take this much in each write timeout. */
 #define WRITE_PROGRESS (256 * 1024)
@@ -41,6 +43,8 @@ static void conn_free(struct conn *c)
         free(c->out);
         if (c->next)
                 c->next->previous = c->previous;
+        else
+                pool->last = c->previous;
         if (c->previous)
                 c->previous->next = c->next;
         else
@@ -374,6 +378,8 @@ static enum err open_with(struct conn_pool *pool, int fd, struct tls *tls)
         c->next = pool->first;
         if (c->next)
                 c->next->previous = c;
+        else
+                pool->last = c;
         pool->first = c;
         pool->n_open++;
         pool->service->stats.n_connections++;
@@ -481,6 +487,26 @@ void conn_pool_drain(struct conn_pool *pool)
                 next = c->next;
                 drain(c);
         }
+}
+
+static bool has_unread(const struct conn *c)
+{
+        uint8_t octet;
+
+        return recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+bool conn_pool_make_room(struct conn_pool *pool)
+{
+        struct conn *c = pool->last;
+
+        for (unsigned i = 0; c && i < OLDEST_LOOKED_AT; i++, c = c->previous) {
+                if (c->http2 || !is_idle(c) || has_unread(c))
+                        continue;
+                conn_free(c);
+                return true;
+        }
+        return false;
 }
 
 void conn_pool_tick(struct conn_pool *pool, int64_t now_ms)

@@ -25,7 +25,7 @@ struct conn_pool {
         struct http2_pool *http2;
         struct timer_wheel wheel;
         uint8_t *in_memory;
-        struct conn *first; /* all, newest first */
+        struct conn *first, *last; /* all, newest first */
         unsigned n_open;
         bool is_draining;
         struct limits *limits; /* of addresses; the worker's, or NULL */
@@ -45,5 +45,7 @@ MUST_CHECK enum err conn_open_tls(struct conn_pool *pool, int fd, struct tls_con
 void conn_pool_retire(struct conn_pool *pool);
 /* From now on each connection ends with the answer to what it has sent so far. */
 void conn_pool_drain(struct conn_pool *pool);
+/* Ends one of the oldest connections, if nothing is under way on it and nothing of its client waits to be read. False: all are at work. */
+bool conn_pool_make_room(struct conn_pool *pool);
 /* Call a few times a second. */
 void conn_pool_tick(struct conn_pool *pool, int64_t now_ms);

@@ -58,6 +58,13 @@ static enum err open_connection(struct worker *w, int fd, bool is_tls)
         return is_tls ? conn_open_tls(&w->pool, fd, w->config->tls) : conn_open(&w->pool, fd);
 }
 
+/* The last place is kept free as long as somebody idles: silence does not keep anybody out. */
+static void keep_place(struct worker *w)
+{
+        if (w->pool.n_open >= w->config->conf->max_connections)
+                (void)conn_pool_make_room(&w->pool);
+}
+
 /* req 1.18: who has as many as it may gets no word; a word would be what the flood is after. */
 static void admit(struct worker *w, int fd, const struct sockaddr *from, bool is_tls)
 {
@@ -69,8 +76,10 @@ static void admit(struct worker *w, int fd, const struct sockaddr *from, bool is
                 return;
         }
         w->pool.opening = client;
-        if (open_connection(w, fd, is_tls) == OK)
+        if (open_connection(w, fd, is_tls) == OK) {
+                keep_place(w);
                 return;
+        }
         limits_leave(w->limits, client);
         log_warning("out of memory: a connection was dropped");
 }
@@ -157,6 +166,7 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
         (void)what;
         conn_pool_tick(&w->pool, now_ms);
         publish_stats(w, now_ms);
+        keep_place(w);
         if (w->is_full && w->listeners) {
                 w->is_full = false;
                 watch_listeners(w, true);

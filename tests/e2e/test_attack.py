@@ -192,7 +192,6 @@ def test_after_storms_above_the_limit_honest_clients_are_served_at_once_by_the_s
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="a full worker rests until a connection ends by itself; it should close idle ones first")
 def test_silent_connections_above_the_limit_do_not_keep_honest_clients_out(narrow):
     storm = [connect(narrow) for _ in range(STORM)]
     try:
