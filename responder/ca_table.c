@@ -63,7 +63,7 @@ static const struct conf_issuer *find_conf(const struct conf *conf, struct bytes
         for (unsigned i = 0; i < conf->n_issuers; i++)
                 if (bytes_equal(bytes_str(conf->issuers[i].name), label))
                         return &conf->issuers[i];
-        log_warning("an issuer of the store is not in the configuration, so nothing is answered for it; add it and reload (SIGHUP) "
+        log_warning("an issuer of the store is not in the configuration, so nothing is answered for it; add it with `tocsin issuer add` "
                     "issuer=%.*s",
                 (int)label.len, (const char *)label.data);
         return NULL;
