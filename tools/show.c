@@ -117,12 +117,18 @@ void show_batches(const struct tool *t, const json_t *batches, const char *inden
 
 void show_refused(const json_t *issuers, const char *indent)
 {
+        static const struct {
+                const char *field, *words;
+        } rows[] = {{"refused", "IS NOT SERVED"}, {"ocsp_refused", "GETS NO OCSP ANSWERS SIGNED"},
+                {"crl_refused", "GETS NO CRLS SIGNED"}};
         const json_t *issuer;
         size_t i;
 
         json_array_foreach(issuers, i, issuer)
         {
-                if (json_is_false(json_object_get(issuer, "served")))
-                        printf("%s%s IS NOT SERVED: %s\n", indent, show_text(issuer, "name"), show_text(issuer, "refused"));
+                for (size_t k = 0; k < sizeof(rows) / sizeof(*rows); k++)
+                        if (json_object_get(issuer, rows[k].field))
+                                printf("%s%s %s: %s\n", indent, show_text(issuer, "name"), rows[k].words,
+                                        show_text(issuer, rows[k].field));
         }
 }

@@ -3,7 +3,7 @@
 
 #include "tools/tool.h"
 
-/* A line for each issuer that is configured but not served, and why. */
+/* A line for each issuer that is configured but not served, or has no fit signer, and why. */
 void show_refused(const json_t *issuers, const char *indent);
 /* Nothing for an empty list. `indent` may be NULL. */
 void show_crls(const struct tool *t, const json_t *crls, const char *indent);

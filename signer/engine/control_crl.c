@@ -72,8 +72,8 @@ static bool may_issue(struct client *c, const struct issuer *is, const char *nam
         else if (kinds == 0)
                 client_fail(c, ERR_INVALID, NULL, "kind is \"full\", \"delta\" or \"both\"");
         else if (!issuer_is_served(is) || !is->crl.configured)
-                client_fail(c, ERR_DENIED, "crl.key in its issuer.yaml names the CA key in the token",
-                        "no CRLs are made for %s", name);
+                client_fail(c, ERR_DENIED, "crl.key in its issuer.yaml names the CA key in the token; `tocsin check` says more",
+                        "no CRLs are made for %s%s%s", name, is->crl.refused[0] ? ": " : "", is->crl.refused);
         else if (!vault_is_up(c->engine))
                 client_fail(c, ERR_TOKEN, "`tocsin status` says since when and why", "the token is away");
         else

@@ -94,6 +94,18 @@ static json_t *ocsp_json(struct engine *e, const struct issuer *is, struct count
                 "{s:o,s:o}", "signed", number(fresh), "due", number(due == 0 && !is_sure && counts.records > 0 ? 1 : due));
 }
 
+/* Only what is amiss has a field. */
+static void add_refusals(json_t *object, const struct issuer *is)
+{
+        const struct {
+                const char *field, *why;
+        } rows[] = {{"refused", is->refused}, {"ocsp_refused", is->ocsp.refused}, {"crl_refused", is->crl.refused}};
+
+        for (size_t i = 0; object && i < sizeof(rows) / sizeof(*rows); i++)
+                if (rows[i].why[0] != '\0')
+                        json_object_set_new(object, rows[i].field, json_string(rows[i].why));
+}
+
 static json_t *issuer_status_json(struct engine *e, struct txn *txn, const struct issuer *is)
 {
         struct counts counts = counts_get(txn, is->ca_key);
@@ -101,8 +113,7 @@ static json_t *issuer_status_json(struct engine *e, struct txn *txn, const struc
                 "records", number(counts.records), "exceptions", number(counts.exceptions), "offline", is->conf->offline,
                 "served", issuer_is_served(is), "ocsp", ocsp_json(e, is, counts));
 
-        if (object && !issuer_is_served(is))
-                json_object_set_new(object, "refused", json_string(is->refused));
+        add_refusals(object, is);
         return object;
 }
 
@@ -153,8 +164,7 @@ static json_t *issuer_json(struct txn *txn, const struct issuer *is)
                 "ocsp_signer", signer_json(is), "crl_url", is->conf->crl_url, "records", number(counts.records),
                 "exceptions", number(counts.exceptions), "served", issuer_is_served(is));
 
-        if (object && !issuer_is_served(is))
-                json_object_set_new(object, "refused", json_string(is->refused));
+        add_refusals(object, is);
         return object;
 }
 
@@ -233,14 +243,19 @@ static void check_done(struct task *task)
 
 static void add_refused(struct check_op *op, const struct issuers *set)
 {
-        char text[512];
+        static const char *const words[] = {"is not served", "gets no OCSP answers signed", "gets no CRLs signed"};
+        char text[ISSUER_REFUSED_MAX + 128];
 
-        for (unsigned i = 0; i < set->n; i++)
-                if (!issuer_is_served(&set->items[i])) {
-                        snprintf(text, sizeof(text), "issuer %s is not served: %s", set->items[i].conf->name,
-                                set->items[i].refused);
-                        add_problem(op, text);
+        for (unsigned i = 0; i < set->n; i++) {
+                const struct issuer *is = &set->items[i];
+                const char *const why[] = {is->refused, is->ocsp.refused, is->crl.refused};
+
+                for (unsigned k = 0; k < sizeof(words) / sizeof(*words); k++) {
+                        snprintf(text, sizeof(text), "issuer %s %s: %s", is->conf->name, words[k], why[k]);
+                        if (why[k][0] != '\0')
+                                add_problem(op, text);
                 }
+        }
 }
 
 void command_check(struct client *c, json_t *question, int fd)

@@ -10,16 +10,17 @@
 #include "store/ca.h"
 #include "store/event.h"
 
-static void refuse(struct issuer *is, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The first reason counts. `why` is that of the issuer, or of one of its signers. */
+static void refuse(char why[ISSUER_REFUSED_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static void refuse(struct issuer *is, const char *format, ...)
+static void refuse(char why[ISSUER_REFUSED_MAX], const char *format, ...)
 {
         va_list args;
 
-        if (is->refused[0] != '\0')
+        if (why[0] != '\0')
                 return;
         va_start(args, format);
-        vsnprintf(is->refused, sizeof(is->refused), format, args);
+        vsnprintf(why, ISSUER_REFUSED_MAX, format, args);
         va_end(args);
 }
 
@@ -31,16 +32,12 @@ static void path_in_folder(const struct issuer *is, const char *name, char *ret_
                 snprintf(ret_path, cap, "%s/%s", is->conf->folder, name);
 }
 
-static enum err load_certificate(struct issuer *is, const char *name, struct certificate *ret)
+static enum err load_certificate(const struct issuer *is, const char *name, struct certificate *ret)
 {
         char path[4096];
-        enum err e;
 
         path_in_folder(is, name, path, sizeof(path));
-        e = certificate_from_file(path, ret);
-        if (e != OK)
-                refuse(is, "%s: %s", path, err_text(e));
-        return e;
+        return certificate_from_file(path, ret);
 }
 
 static bool same_ca(const struct certificate *a, const struct certificate *b)
@@ -52,15 +49,18 @@ static bool same_ca(const struct certificate *a, const struct certificate *b)
 static void add_ca_certificate(struct issuer *is, const char *name)
 {
         _cleanup_(certificate_done) struct certificate c = {0};
+        enum err e = load_certificate(is, name, &c);
         const char *why;
 
-        if (load_certificate(is, name, &c) != OK)
+        if (e != OK) {
+                refuse(is->refused, "%s: %s", name, err_text(e));
                 return;
+        }
         why = certificate_refuse_issuer(&c);
         if (why)
-                refuse(is, "%s: %s", name, why);
+                refuse(is->refused, "%s: %s", name, why);
         if (is->n_certificates > 0 && !same_ca(&c, &is->ca))
-                refuse(is, "%s has another name or key than the issuer's first certificate", name);
+                refuse(is->refused, "%s has another name or key than the issuer's first certificate", name);
         if (is->refused[0] != '\0')
                 return;
         if (is->n_certificates++ == 0 || c.not_after > is->ca.not_after) {
@@ -71,12 +71,15 @@ static void add_ca_certificate(struct issuer *is, const char *name)
         }
 }
 
-static void set_signer(
-        struct issuer *is, struct issuer_signer *s, const struct certificate *c, const char *label, enum conf_hash hash)
+static void set_signer(struct issuer_signer *s, const struct certificate *c, const char *label, enum conf_hash hash)
 {
         /* conf_hash lists the digests in the order of hash_alg. */
         if (sig_alg_find(c->key_kind, (enum hash_alg)hash, &s->sig_alg) != OK) {
-                refuse(is, "no signature algorithm for its key with %s", hash_alg_name((enum hash_alg)hash));
+                refuse(s->refused, "no signature algorithm for its key with %s", hash_alg_name((enum hash_alg)hash));
+                return;
+        }
+        if (hash_digest(HASH_SHA256, c->spki, s->spki_sha256) != OK) {
+                refuse(s->refused, "SHA-256 failed");
                 return;
         }
         s->label = label;
@@ -85,37 +88,59 @@ static void set_signer(
         s->subject = c->subject;
         s->not_after_s = c->not_after;
         s->raw_len = c->key_kind == KEY_RSA ? c->key_bits / 8 : c->key_kind == KEY_P256 ? 64 : 96;
-        if (hash_digest(HASH_SHA256, c->spki, s->spki_sha256) != OK)
-                refuse(is, "SHA-256 failed");
         s->configured = true;
 }
 
-/* RFC 6960 4.2.2.2, req 2.14: a delegate issued by the same CA key, or the CA key itself. */
-static void load_ocsp_signer(struct issuer *is, int64_t now_s)
+/* RFC 6960 4.2.2.2, req 2.14 */
+static void load_ca_as_ocsp_signer(struct issuer *is)
 {
         const struct conf_issuer *conf = is->conf;
+        const char *label = conf->ocsp_key[0] ? conf->ocsp_key : conf->crl_key;
+
+        if (is->ca.has_key_usage && !is->ca.ku_digital_signature)
+                refuse(is->ocsp.refused, "the CA certificate's keyUsage lacks digitalSignature, so the CA key may not sign OCSP "
+                                         "answers: set ocsp.key to the label of a key of its own");
+        else if (label[0] == '\0')
+                refuse(is->ocsp.refused, "neither ocsp.key nor crl.key names a key in the token");
+        else
+                set_signer(&is->ocsp, &is->ca, label, conf->ocsp_hash);
+}
+
+static void load_delegate(struct issuer *is, int64_t now_s)
+{
+        const struct conf_issuer *conf = is->conf;
+        enum err e = load_certificate(is, conf->ocsp_certificate, &is->delegate);
         const char *why;
 
-        if (conf->ocsp_key[0] == '\0' || conf->ocsp_certificate[0] == '\0') {
-                if (is->ca.has_key_usage && !is->ca.ku_digital_signature)
-                        refuse(is, "the CA certificate's keyUsage lacks digitalSignature, so the CA key may not sign OCSP "
-                                   "answers");
-                else if (conf->crl_key[0] == '\0' && conf->ocsp_key[0] == '\0')
-                        refuse(is, "neither ocsp.key nor crl.key names a key in the token");
-                else
-                        set_signer(
-                                is, &is->ocsp, &is->ca, conf->ocsp_key[0] ? conf->ocsp_key : conf->crl_key, conf->ocsp_hash);
+        if (e == ERR_NOT_FOUND)
+                refuse(is->ocsp.refused,
+                        "its OCSP signer has no certificate yet: `tocsin key csr --label %.64s` makes the request for the CA, "
+                        "`tocsin key install %.64s CERT` puts the certificate in its place",
+                        conf->ocsp_key, conf->name);
+        if (e != OK) {
+                refuse(is->ocsp.refused, "%s: %s", conf->ocsp_certificate, err_text(e));
                 return;
         }
-        if (load_certificate(is, conf->ocsp_certificate, &is->delegate) != OK)
-                return;
         why = certificate_refuse_ocsp_signer(&is->delegate, &is->ca, now_s);
         if (why) {
-                refuse(is, "%s: %s", conf->ocsp_certificate, why);
+                refuse(is->ocsp.refused, "%s: %s", conf->ocsp_certificate, why);
                 return;
         }
-        set_signer(is, &is->ocsp, &is->delegate, conf->ocsp_key, conf->ocsp_hash);
+        set_signer(&is->ocsp, &is->delegate, conf->ocsp_key, conf->ocsp_hash);
         is->ocsp.certificate = is->delegate.der;
+}
+
+/* RFC 6960 4.2.2.2, req 2.14: a delegate issued by the same CA key, or the CA key itself. */
+static void load_signers(struct issuer *is, int64_t now_s)
+{
+        const struct conf_issuer *conf = is->conf;
+
+        if (conf->ocsp_key[0] == '\0' || conf->ocsp_certificate[0] == '\0')
+                load_ca_as_ocsp_signer(is);
+        else
+                load_delegate(is, now_s);
+        if (conf->crl_key[0] != '\0')
+                set_signer(&is->crl, &is->ca, conf->crl_key, conf->crl_hash);
 }
 
 static void load(struct issuer *is, int64_t now_s)
@@ -123,14 +148,21 @@ static void load(struct issuer *is, int64_t now_s)
         for (unsigned i = 0; i < is->conf->certificates.n; i++)
                 add_ca_certificate(is, is->conf->certificates.items[i]);
         if (is->n_certificates == 0)
-                refuse(is, "it has no CA certificate");
+                refuse(is->refused, "it has no CA certificate");
         else if (ca_key_init(&is->hashes, is->ca.subject, is->ca.key) != OK)
-                refuse(is, "its name or key cannot be hashed");
-        if (!issuer_is_served(is) || is->conf->offline)
-                return;
-        load_ocsp_signer(is, now_s);
-        if (is->conf->crl_key[0] != '\0')
-                set_signer(is, &is->crl, &is->ca, is->conf->crl_key, is->conf->crl_hash);
+                refuse(is->refused, "its name or key cannot be hashed");
+        if (issuer_is_served(is) && !is->conf->offline)
+                load_signers(is, now_s);
+}
+
+static void log_refusals(const struct issuer *is)
+{
+        if (!issuer_is_served(is))
+                log_error("issuer is not served issuer=%s why=\"%s\"", is->conf->name, is->refused);
+        if (is->ocsp.refused[0] != '\0')
+                log_error("no OCSP answers are signed for this issuer issuer=%s why=\"%s\"", is->conf->name, is->ocsp.refused);
+        if (is->crl.refused[0] != '\0')
+                log_error("no CRLs are signed for this issuer issuer=%s why=\"%s\"", is->conf->name, is->crl.refused);
 }
 
 enum err issuers_load(const struct conf *conf, int64_t now_s, struct issuers **ret)
@@ -148,8 +180,7 @@ enum err issuers_load(const struct conf *conf, int64_t now_s, struct issuers **r
         for (unsigned i = 0; i < set->n; i++) {
                 set->items[i].conf = &conf->issuers[i];
                 load(&set->items[i], now_s);
-                if (!issuer_is_served(&set->items[i]))
-                        log_error("issuer is not served issuer=%s why=\"%s\"", conf->issuers[i].name, set->items[i].refused);
+                log_refusals(&set->items[i]);
         }
         *ret = steal(&set);
         return OK;
@@ -204,7 +235,7 @@ static enum err sync_issuer(struct txn *txn, struct issuer *is)
                 return OK;
         e = ca_put(txn, &row, &is->ca_key);
         if (e == ERR_EXISTS) {
-                refuse(is, "the store knows this name with another CA key: give the new key a new issuer name");
+                refuse(is->refused, "the store knows this name with another CA key: give the new key a new issuer name");
                 log_error("issuer is not served issuer=%s why=\"%s\"", is->conf->name, is->refused);
                 return OK;
         }
@@ -216,7 +247,7 @@ static enum err sync_issuer(struct txn *txn, struct issuer *is)
 }
 
 /* A renewed certificate of the same key leaves the older row enabled: what it signed is as good as before. Only a key that
- * is gone from the configuration takes its answers with it. An issuer that is refused at the moment keeps its signers, or an
+ * is gone from the configuration takes its answers with it. An issuer or signer that is refused at the moment stays as it was, or an
  * unreadable file would void millions of answers. */
 static bool is_still_configured(struct issuers *set, const struct signer *row)
 {
@@ -228,7 +259,7 @@ static bool is_still_configured(struct issuers *set, const struct signer *row)
         if (!issuer_is_served(is))
                 return true;
         s = row->use == SIGNER_OCSP ? &is->ocsp : &is->crl;
-        return s->configured && bytes_equal(s->spki, row->spki);
+        return s->refused[0] != '\0' || (s->configured && bytes_equal(s->spki, row->spki));
 }
 
 static enum err disable_others(struct txn *txn, struct issuers *set, int64_t now_s)

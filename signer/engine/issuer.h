@@ -1,5 +1,6 @@
 /* issuer: what the engine knows of one configured issuer: its CA certificates, the signers it may ask for, and whether it is
- * served at all. Loaded from the configuration's files, checked (req 2.14, 2.15), then written to the store, which gives
+ * served at all. An issuer without a fit OCSP signer is served all the same: its CRLs are made, and questions whose answer
+ * was not signed before get tryLater. Loaded from the configuration's files, checked (req 2.14, 2.15), then written to the store, which gives
  * the ids. A set is never changed once it is in use: reload makes another, and the old one stays in memory, since work
  * under way still points at it.
  */
@@ -10,8 +11,11 @@
 #include "pki/certificate.h"
 #include "store/signer.h"
 
+#define ISSUER_REFUSED_MAX 512
+
 struct issuer_signer {
-        bool configured;
+        bool configured;                  /* may be asked for signatures */
+        char refused[ISSUER_REFUSED_MAX]; /* wanted by the configuration, and why it cannot be; "" = it is not wanted, or fit */
         uint32_t id;                     /* the store's */
         const char *label;               /* of the key in the token */
         struct bytes spki, key, subject; /* of the certificate that it signs under */
@@ -27,7 +31,7 @@ struct open_window;
 
 struct issuer {
         const struct conf_issuer *conf;
-        char refused[256]; /* why it is not served; "" = it is */
+        char refused[ISSUER_REFUSED_MAX]; /* why it is not served; "" = it is */
         uint32_t ca_key;
         struct certificate ca;       /* the newest */
         struct certificate delegate; /* zeroed when the CA key signs */

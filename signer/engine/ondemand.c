@@ -181,6 +181,10 @@ void ondemand_ask(struct engine *e, struct worker *w, const struct msg_sign_ask 
         struct question *q = NULL;
         bool truth;
 
+        if (is && is->conf->offline) { /* RFC 6960 2.3: nothing that runs here can ever answer with authority (req 2.2) */
+                refuse_ask(e, w, ask, MSG_UNAUTHORIZED);
+                return;
+        }
         if (!vault_is_coming(e) || !can_sign(is) || e->stopping) {
                 refuse_ask(e, w, ask, MSG_TRY_LATER);
                 return;

@@ -224,6 +224,35 @@ def test_an_issuer_added_to_a_running_house_is_signed_for_and_each_answers_for_i
     house.down()
 
 
+def test_an_issuer_whose_ocsp_signer_has_no_certificate_yet_has_its_crls_and_is_told_what_it_lacks(fresh_house):
+    """RFC 6960 2.3: tryLater for what is known, unauthorized for what is not (req 2.2, 2.3); CRLs are mandatory, OCSP is not."""
+    house = open_house(fresh_house)
+    make_key(house, "second-ca", "p256")
+    make_key(house, "second-ocsp", "p256")
+    certify(house, make_csr(house, "second-ca", "/O=Tocsin Demo/CN=Second CA"), "second-ca", None, "issuer", 0x4001, "second.pem")
+    house.tocsin("issuer", "add", "second-ca", "--cert", house.dir / "second.pem", "--ocsp-key", "second-ocsp", "--crl-key", "second-ca",
+                 "--crl-url", crl_url(house, "second-ca"))
+    reload(house)
+    second = house.certificate("second")
+    serials = house.serials("good")
+    import_serials(house, "second-ca", serials[:5])
+    wait_for(lambda: house.http("/crl/second-ca.crl")[0] == 200, what="its first CRL")
+    assert house.http("/ca/second-ca.cer")[0] == 200
+    assert ask_of(house, second, serials[0]).response_status == ocsp.OCSPResponseStatus.TRY_LATER
+    assert ask_of(house, second, serials[60]).response_status == ocsp.OCSPResponseStatus.UNAUTHORIZED
+
+    told = house.tocsin("status").stdout
+    assert "second-ca GETS NO OCSP ANSWERS SIGNED" in told and "tocsin key install second-ca" in told, told
+    done = house.tocsin("check", check=False)
+    assert done.returncode == 3 and "tocsin key install" in done.stderr, done.stderr
+
+    house.tocsin("key", "install", "second-ca", new_signer_certificate(house, "second-ocsp", 0x4002, ("second-ca", "second.pem")))
+    wait_for(lambda: ask_of(house, second, serials[0]).response_status == ocsp.OCSPResponseStatus.SUCCESSFUL, what="an answer")
+    assert "GETS NO" not in house.tocsin("status").stdout
+    house.tocsin("check")
+    house.down()
+
+
 def test_a_p384_issuer_answers_and_lists_with_p384(fresh_house):
     house = open_house(fresh_house)
     add_second_issuer(house, "p384", "--set", "ocsp.hash=sha384", "--set", "crl.hash=sha384", "--crl-url", crl_url(house, "second-ca"))
