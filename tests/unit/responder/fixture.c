@@ -24,6 +24,11 @@ int64_t __wrap_clock_mono_ms(void)
         return frozen_ms ? frozen_ms : __real_clock_mono_ms();
 }
 
+void fixture_stand_at_ms(int64_t now_ms)
+{
+        frozen_ms = now_ms;
+}
+
 void fixture_at_ms(struct fixture *f, int64_t now_ms)
 {
         frozen_ms = now_ms;
@@ -266,14 +271,14 @@ void fixture_disable_signer(struct fixture *f)
 
 /* ---- requests ---- */
 
-static void put_cert_id(const struct fixture *f, struct builder *b, const struct asking *a, const char *serial_hex)
+static void put_cert_id(const struct fixture *f, struct builder *b, const struct asking *a, const char *serial_hex, bool is_foreign)
 {
         _cleanup_(builder_done) struct builder head = {0}, memory = {0};
         struct bytes rest, alg;
         size_t mark = der_begin(b, DER_SEQUENCE);
 
         ca_key_put_cert_id_head(&head, &f->ca_key, a->hash);
-        if (a->foreign)
+        if (is_foreign)
                 head.data[head.len - 1] ^= 1;
         rest = builder_bytes(&head);
         if (a->no_null) {
@@ -333,7 +338,7 @@ void fixture_put_request(const struct fixture *f, struct builder *ret, const str
         for (size_t i = 0; a->serials[i]; i++) {
                 size_t one = der_begin(ret, DER_SEQUENCE);
 
-                put_cert_id(f, ret, a, a->serials[i]);
+                put_cert_id(f, ret, a, a->serials[i], a->foreign || (a->second_foreign && i == 1));
                 der_end(ret, one);
         }
         der_end(ret, list);
@@ -438,6 +443,28 @@ bool client_take(struct client *c, bool is_head, struct reply *ret_reply)
         return true;
 }
 
+struct reply client_ask(struct client *c, const struct asking *a, const char *method, const char *fields)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct reply r;
+
+        if (method)
+                fixture_put_get(c->f, &b, method, a, fields);
+        else
+                fixture_put_post(c->f, &b, a, fields);
+        client_send(c, builder_bytes(&b));
+        assert_true(client_take(c, method && strcmp(method, "HEAD") == 0, &r));
+        return r;
+}
+
+void client_post(struct client *c, const struct asking *a)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+
+        fixture_put_post(c->f, &b, a, "");
+        client_send(c, builder_bytes(&b));
+}
+
 struct bytes reply_field(const struct reply *r, const char *name)
 {
         size_t name_len = strlen(name);
@@ -507,7 +534,7 @@ bool engine_take(struct fixture *f, struct msg_sign_ask *ret_ask)
         return true;
 }
 
-static void send_answer(struct fixture *f, const struct msg_sign_answer *answer)
+void engine_send(struct fixture *f, const struct msg_sign_answer *answer)
 {
         _cleanup_(builder_done) struct builder b = {0};
 
@@ -533,12 +560,12 @@ void engine_answer(struct fixture *f, const struct msg_sign_ask *ask, const stru
         for (unsigned i = 0; i < ask->n_cert_ids; i++)
                 answer.generations[i] = generation;
         answer.response = bytes_make(der, der_len);
-        send_answer(f, &answer);
+        engine_send(f, &answer);
 }
 
 void engine_refuse(struct fixture *f, const struct msg_sign_ask *ask, enum msg_outcome outcome)
 {
         struct msg_sign_answer answer = {.id = ask->id, .outcome = (uint8_t)outcome, .n_cert_ids = ask->n_cert_ids};
 
-        send_answer(f, &answer);
+        engine_send(f, &answer);
 }

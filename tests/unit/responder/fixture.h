@@ -41,6 +41,8 @@ int fixture_set_up(void **state);
 /* The monotonic clock stands at `now_ms` from now on, and the pool's timers are looked at. (The tests are linked with
  * --wrap=clock_mono_ms.) */
 void fixture_at_ms(struct fixture *f, int64_t now_ms);
+/* The same, and no timer is looked at: for what happens within a turn. */
+void fixture_stand_at_ms(int64_t now_ms);
 int fixture_tear_down(void **state);
 
 /* ---- the store, as the engine writes it ---- */
@@ -65,6 +67,7 @@ struct asking {
         enum sig_alg preferred[4];
         bool no_null;          /* AlgorithmIdentifier parameters absent */
         bool foreign;          /* another issuer's name hash */
+        bool second_foreign;   /* ... in the second CertID only */
 };
 /* OCSPRequest DER into `ret` (growing). */
 void fixture_put_request(const struct fixture *f, struct builder *ret, const struct asking *a);
@@ -91,6 +94,9 @@ void client_send(struct client *c, struct bytes b);
 void pump(struct fixture *f);
 /* Pumps, and takes the next reply; false: none came. `is_head`: no body follows. */
 bool client_take(struct client *c, bool is_head, struct reply *ret_reply);
+/* One request, and its reply. `method` NULL: POST. */
+struct reply client_ask(struct client *c, const struct asking *a, const char *method, const char *fields);
+void client_post(struct client *c, const struct asking *a);
 /* The value of a field of the reply, or empty. */
 struct bytes reply_field(const struct reply *r, const char *name);
 /* Parses the body, verifies the signature with the issuer's key, and gives the one status in it. */
@@ -102,6 +108,7 @@ void assert_ocsp_error(const struct reply *r, enum ocsp_response_status want);
 
 /* Pumps, and takes the next question; false: none came. */
 bool engine_take(struct fixture *f, struct msg_sign_ask *ret_ask);
+void engine_send(struct fixture *f, const struct msg_sign_answer *answer);
 /* Signs `status` for the question's first CertID, and answers with it and that generation. */
 void engine_answer(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status *status, uint32_t generation,
         int64_t this_update_s);

@@ -9,20 +9,6 @@
 #define B "22"
 #define ASK(...) (&(struct asking){.serials = {__VA_ARGS__}})
 
-static struct reply ask_with(struct client *c, const struct asking *a, const char *method, const char *fields)
-{
-        _cleanup_(builder_done) struct builder b = {0};
-        struct reply r;
-
-        if (method)
-                fixture_put_get(c->f, &b, method, a, fields);
-        else
-                fixture_put_post(c->f, &b, a, fields);
-        client_send(c, builder_bytes(&b));
-        assert_true(client_take(c, method && strcmp(method, "HEAD") == 0, &r));
-        return r;
-}
-
 static struct reply ask_text(struct client *c, const char *text)
 {
         struct reply r;
@@ -47,13 +33,13 @@ static void a_signed_serial_is_answered_by_get_and_post_alike(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        post = ask_with(&c, ASK(A), NULL, "");
+        post = client_ask(&c, ASK(A), NULL, "");
         assert_int_equal(reply_status(*state, &post).cert_status, OCSP_GOOD);
         {
                 _cleanup_(builder_done) struct builder kept = {0};
 
                 builder_put(&kept, post.body);
-                get = ask_with(&c, ASK(A), "GET", "");
+                get = client_ask(&c, ASK(A), "GET", "");
                 assert_true(bytes_equal(get.body, builder_bytes(&kept))); /* req 1.2 */
         }
         client_close(&c);
@@ -72,7 +58,7 @@ static void a_good_answer_carries_the_fields_that_caches_need(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        r = ask_with(&c, ASK(A), "GET", "");
+        r = client_ask(&c, ASK(A), "GET", "");
         assert_field(&r, "Content-Type", "application/ocsp-response");
         assert_field(&r, "Date", "Sat, 21 Nov 2026 10:00:00 GMT");
         assert_field(&r, "Last-Modified", "Sat, 21 Nov 2026 09:58:20 GMT");
@@ -96,9 +82,9 @@ static void head_is_get_without_the_body(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        get = ask_with(&c, ASK(A), "GET", "");
+        get = client_ask(&c, ASK(A), "GET", "");
         builder_put(&kept, get.head);
-        head = ask_with(&c, ASK(A), "HEAD", "");
+        head = client_ask(&c, ASK(A), "HEAD", "");
         assert_true(bytes_equal(head.head, builder_bytes(&kept)));
         assert_int_equal(c.at, c.received.len);
         client_close(&c);
@@ -112,7 +98,7 @@ static void a_condition_that_holds_gets_304_with_its_fields(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        r = ask_with(&c, ASK(A), "GET", "");
+        r = client_ask(&c, ASK(A), "GET", "");
         snprintf(fields, sizeof fields, "If-None-Match: %.*s\r\n", (int)reply_field(&r, "ETag").len, (const char *)reply_field(&r, "ETag").data);
         {
                 _cleanup_(builder_done) struct builder b = {0};
@@ -140,7 +126,7 @@ static void a_date_does_not_revive_good_in_the_second_of_the_revocation(void **s
         fixture_revoke(*state, A, NOW - 10);
         fixture_sign(*state, A, NOW - 10, NOW + 86400);
         client_open(&c, *state);
-        r = ask_with(&c, ASK(A), "GET", "If-Modified-Since: Sat, 21 Nov 2026 09:59:50 GMT\r\n");
+        r = client_ask(&c, ASK(A), "GET", "If-Modified-Since: Sat, 21 Nov 2026 09:59:50 GMT\r\n");
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
         client_close(&c);
 }
@@ -154,7 +140,7 @@ static void a_revoked_answer_is_cached_for_less(void **state)
         fixture_revoke(*state, A, NOW - 1000);
         fixture_sign(*state, A, NOW - 100, NOW + 86400);
         client_open(&c, *state);
-        r = ask_with(&c, ASK(A), "GET", "");
+        r = client_ask(&c, ASK(A), "GET", "");
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
         assert_int_equal(reply_status(*state, &r).reason, REASON_KEY_COMPROMISE);
         assert_int_equal(reply_status(*state, &r).revoked_at_s, NOW - 1000);
@@ -170,7 +156,7 @@ static void max_age_ends_before_next_update(void **state)
         fixture_import(*state, A);
         fixture_sign(*state, A, NOW - 100, NOW + 50);
         client_open(&c, *state);
-        r = ask_with(&c, ASK(A), "GET", "");
+        r = client_ask(&c, ASK(A), "GET", "");
         assert_field(&r, "Cache-Control", "max-age=49, public, no-transform, must-revalidate");
         client_close(&c);
 }
@@ -183,7 +169,7 @@ static void absent_parameters_in_the_cert_id_are_fine(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        r = ask_with(&c, &(struct asking){.serials = {A}, .no_null = true}, NULL, "");
+        r = client_ask(&c, &(struct asking){.serials = {A}, .no_null = true}, NULL, "");
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
         client_close(&c);
 }
@@ -196,7 +182,7 @@ static void a_nonce_is_ignored_unless_it_is_to_be_echoed(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        r = ask_with(&c, &(struct asking){.serials = {A}, .nonce_hex = "000102030405060708090a0b0c0d0e0f"}, NULL, "");
+        r = client_ask(&c, &(struct asking){.serials = {A}, .nonce_hex = "000102030405060708090a0b0c0d0e0f"}, NULL, "");
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
         client_close(&c);
 }
@@ -219,7 +205,7 @@ static void what_was_not_issued_here_is_unauthorized(void **state)
         signed_a(*state);
         client_open(&c, *state);
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-                struct reply r = ask_with(&c, &rows[i], NULL, "");
+                struct reply r = client_ask(&c, &rows[i], NULL, "");
 
                 assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
         }
@@ -235,7 +221,7 @@ static void sha1_cert_ids_can_be_switched_off(void **state)
         f->issuer.ocsp_allow_sha1_cert_id = false;
         signed_a(f);
         client_open(&c, f);
-        r = ask_with(&c, ASK(A), NULL, "");
+        r = client_ask(&c, ASK(A), NULL, "");
         assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
         client_close(&c);
 }
@@ -327,7 +313,7 @@ static void a_revocation_counts_for_the_next_request(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        r = ask_with(&c, ASK(A), "GET", "");
+        r = client_ask(&c, ASK(A), "GET", "");
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
         fixture_revoke(*state, A, NOW);
         {
@@ -356,7 +342,7 @@ static void what_is_staged_does_not_count_until_its_batch_is_active(void **state
         signed_a(*state);
         client_open(&c, *state);
         batch = fixture_stage(*state, A);
-        r = ask_with(&c, ASK(A), "GET", "");
+        r = client_ask(&c, ASK(A), "GET", "");
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
         fixture_activate(*state, batch, NOW);
         client_close(&c);
@@ -370,14 +356,6 @@ static void what_is_staged_does_not_count_until_its_batch_is_active(void **state
         assert_true(engine_take(*state, &ask));
         assert_false(client_take(&c, false, &r));
         client_close(&c);
-}
-
-static void send_post(struct client *c, const struct asking *a)
-{
-        _cleanup_(builder_done) struct builder b = {0};
-
-        fixture_put_post(c->f, &b, a, "");
-        client_send(c, builder_bytes(&b));
 }
 
 static void unusable_signatures_are_asked_for_anew(void **state)
@@ -404,7 +382,7 @@ static void unusable_signatures_are_asked_for_anew(void **state)
                 if (rows[i].disable)
                         fixture_disable_signer(*state);
                 client_open(&c, *state);
-                send_post(&c, ASK(serial));
+                client_post(&c, ASK(serial));
                 if (!engine_take(*state, &ask) || client_take(&c, false, &r))
                         fail_msg("%s: answered", rows[i].why);
                 engine_answer(*state, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
@@ -422,7 +400,7 @@ static void a_late_good_is_never_sent(void **state)
 
         fixture_import(*state, A);
         client_open(&c, *state);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         assert_true(engine_take(*state, &first));
         fixture_revoke(*state, A, NOW);
         engine_answer(*state, &first, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW); /* signed before the commit */
@@ -444,7 +422,7 @@ static void a_truth_that_keeps_moving_ends_in_try_later(void **state)
 
         fixture_import(*state, A);
         client_open(&c, *state);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         for (; n < 20 && engine_take(*state, &ask); n++)
                 engine_answer(*state, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 77, NOW);
         assert_in_range(n, 2, 10);
@@ -461,7 +439,7 @@ static void a_signature_that_came_back_meanwhile_is_used(void **state)
 
         fixture_import(*state, A);
         client_open(&c, *state);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         assert_true(engine_take(*state, &ask));
         fixture_sign(*state, A, NOW - 5, NOW + 1000);
         engine_refuse(*state, &ask, MSG_TRY_LATER);
@@ -482,7 +460,7 @@ static void parked_requests_share_one_question(void **state)
         fixture_import(f, A);
         for (size_t i = 0; i < 5; i++) {
                 client_open(&c[i], f);
-                send_post(&c[i], ASK(A));
+                client_post(&c[i], ASK(A));
         }
         assert_true(engine_take(f, &ask));
         assert_false(engine_take(f, &(struct msg_sign_ask){0}));
@@ -512,7 +490,7 @@ static void beyond_the_credit_the_answer_is_try_later_at_once(void **state)
                 snprintf(serial, sizeof serial, "%02x", (unsigned)i + 1);
                 fixture_import(f, serial);
                 client_open(&c[i], f);
-                send_post(&c[i], ASK(serial));
+                client_post(&c[i], ASK(serial));
                 pump(f);
         }
         for (size_t i = 0; i < 4; i++) { /* sign_per_worker */
@@ -534,12 +512,12 @@ static void what_the_engine_refuses_is_refused(void **state)
 
         fixture_import(*state, A);
         client_open(&c, *state);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         assert_true(engine_take(*state, &ask));
         engine_refuse(*state, &ask, MSG_TRY_LATER);
         assert_true(client_take(&c, false, &r));
         assert_ocsp_error(&r, OCSP_TRY_LATER);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         assert_true(engine_take(*state, &ask));
         engine_refuse(*state, &ask, MSG_UNAUTHORIZED);
         assert_true(client_take(&c, false, &r));
@@ -558,7 +536,7 @@ static void with_the_engine_away_the_answer_is_try_later(void **state)
         f->engine_listener = -1;
         client_open(&c, f);
         for (int i = 0; i < 2; i++) {
-                send_post(&c, ASK(A));
+                client_post(&c, ASK(A));
                 assert_true(client_take(&c, false, &r));
                 assert_ocsp_error(&r, OCSP_TRY_LATER);
         }
@@ -574,7 +552,7 @@ static void an_engine_that_goes_away_frees_those_that_wait(void **state)
 
         fixture_import(f, A);
         client_open(&c, f);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         assert_true(engine_take(f, &ask));
         cleanup_close(&f->engine);
         f->engine = -1;
@@ -592,7 +570,7 @@ static void waiting_ends_in_try_later(void **state)
 
         fixture_import(f, A);
         client_open(&c, f);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         assert_true(engine_take(f, &ask));
         fixture_at_ms(f, clock_mono_ms() + 4000);
         assert_false(client_take(&c, false, &r));
@@ -613,7 +591,7 @@ static void nonsense_from_the_engine_cuts_the_line(void **state)
 
         fixture_import(f, A);
         client_open(&c, f);
-        send_post(&c, ASK(A));
+        client_post(&c, ASK(A));
         assert_true(engine_take(f, &ask));
         assert_int_equal(msg_send(f->engine, BYTES_LIT("nonsense"), -1), OK);
         assert_true(client_take(&c, false, &r));
@@ -644,7 +622,7 @@ static void unusual_questions_go_by_the_extras_lane(void **state)
                 struct reply r;
 
                 client_open(&c, f);
-                send_post(&c, &rows[i].asking);
+                client_post(&c, &rows[i].asking);
                 assert_true(engine_take(f, &ask));
                 assert_int_equal(ask.lane, MSG_LANE_EXTRAS);
                 assert_int_equal(ask.cert_id_hash, rows[i].hash);
@@ -672,11 +650,11 @@ static void what_was_never_issued_is_asked_for_where_extended_revoked_is_on(void
         client_open(&c, f);
         f->issuer.ocsp_extended_revoked = true;
         f->issuer.profile = CONF_PROFILE_CABF_TLS;
-        send_post(&c, ASK(B));
+        client_post(&c, ASK(B));
         assert_true(client_take(&c, false, &r));
         assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
         f->issuer.profile = CONF_PROFILE_PRIVATE;
-        send_post(&c, ASK(B));
+        client_post(&c, ASK(B));
         assert_true(engine_take(f, &ask));
         assert_int_equal(ask.lane, MSG_LANE_EXTRAS);
         engine_answer(f, &ask, &hold, 0, NOW); /* without the extension: made for a row, and there is none */
@@ -712,7 +690,7 @@ static void the_first_preferred_algorithm_that_the_key_can_make_is_asked_for(voi
                 struct reply r;
 
                 client_open(&c, f);
-                send_post(&c, &rows[i].asking);
+                client_post(&c, &rows[i].asking);
                 assert_true(engine_take(f, &ask) == (rows[i].preferred != 0));
                 if (rows[i].preferred == 0) {
                         assert_true(client_take(&c, false, &r));
@@ -723,7 +701,7 @@ static void the_first_preferred_algorithm_that_the_key_can_make_is_asked_for(voi
                 client_close(&c);
                 client_open(&c, f);
                 not_signed.serials[0] = B;
-                send_post(&c, &not_signed);
+                client_post(&c, &not_signed);
                 assert_true(engine_take(f, &ask));
                 assert_int_equal(ask.lane, rows[i].preferred == 0 ? MSG_LANE_TRUTH : MSG_LANE_EXTRAS);
                 assert_int_equal(ask.preferred, rows[i].preferred);
@@ -835,7 +813,7 @@ static void an_idle_connection_ends_by_its_timeout(void **state)
 
         signed_a(f);
         client_open(&c, f);
-        ask_with(&c, ASK(A), "GET", "");
+        client_ask(&c, ASK(A), "GET", "");
         fixture_at_ms(f, start + 59000);
         assert_false(client_take(&c, false, &r));
         assert_false(c.is_closed);
@@ -897,7 +875,7 @@ static void a_connection_closes_when_its_client_says_so(void **state)
 
         signed_a(*state);
         client_open(&c, *state);
-        r = ask_with(&c, ASK(A), "GET", "Connection: close\r\n");
+        r = client_ask(&c, ASK(A), "GET", "Connection: close\r\n");
         assert_field(&r, "Connection", "close");
         assert_false(client_take(&c, false, &r));
         assert_true(c.is_closed);
@@ -934,7 +912,7 @@ static void draining_finishes_what_is_under_way_and_ends_the_rest(void **state)
         fixture_import(f, B);
         client_open(&idle, f);
         client_open(&parked, f);
-        send_post(&parked, ASK(B));
+        client_post(&parked, ASK(B));
         assert_true(engine_take(f, &ask));
         client_open(&half, f);
         fixture_put_post(f, &b, ASK(A), "");

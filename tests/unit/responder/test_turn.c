@@ -1,0 +1,164 @@
+/* What is read in a turn that took too long counts for nothing, for its pages may have been written over meanwhile (store/env.h); and
+ * time never falls below the store's mark. */
+#include "fixture.h"
+
+#include "base/clock.h"
+#include "responder/pipeline.h"
+#include "store/meta.h"
+
+#define A "11"
+#define B "22"
+#define ASK(...) (&(struct asking){.serials = {__VA_ARGS__}})
+
+/* ---- turns that take too long ---- */
+
+static unsigned n_slow; /* so many more */
+static void (*meanwhile)(struct fixture *f);
+static struct fixture *fixture;
+
+enum err __real_txn_turn_end(struct txn *txn);
+enum err __wrap_txn_turn_end(struct txn *txn);
+enum err __wrap_txn_turn_end(struct txn *txn)
+{
+        if (n_slow > 0) {
+                n_slow--;
+                fixture_stand_at_ms(clock_mono_ms() + ENV_PIN_MS / 2 + 1);
+                if (meanwhile)
+                        meanwhile(fixture);
+        }
+        return __real_txn_turn_end(txn);
+}
+
+static int set_up(void **state)
+{
+        int rc = fixture_set_up(state);
+
+        n_slow = 0;
+        meanwhile = NULL;
+        fixture = *state;
+        return rc;
+}
+
+static void signed_a(struct fixture *f)
+{
+        fixture_import(f, A);
+        fixture_sign(f, A, NOW - 100, NOW + 86400);
+}
+
+static void revoke_a(struct fixture *f)
+{
+        fixture_revoke(f, A, NOW - 10);
+        fixture_sign(f, A, NOW - 10, NOW + 86400);
+}
+
+static void what_a_slow_turn_rendered_is_thrown_away_and_rendered_from_the_newest_rows(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct client c;
+        struct reply r;
+
+        signed_a(*state);
+        fixture_import(*state, B);
+        fixture_sign(*state, B, NOW - 100, NOW + 86400);
+        client_open(&c, *state);
+        fixture_put_get(*state, &b, "GET", ASK(B), "");
+        fixture_put_get(*state, &b, "GET", ASK(A), "");
+        n_slow = 1;
+        meanwhile = revoke_a;
+        client_send(&c, builder_bytes(&b));
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
+        assert_false(client_take(&c, false, &r)); /* each request has one answer */
+        assert_int_equal(fixture->service.stats.n_stale_turns, 1);
+        client_close(&c);
+}
+
+static void turns_that_are_all_too_slow_end_in_503(void **state)
+{
+        struct client c;
+        struct reply r;
+
+        signed_a(*state);
+        client_open(&c, *state);
+        n_slow = UINT32_MAX;
+        r = client_ask(&c, ASK(A), "GET", "");
+        assert_int_equal(r.status, 503);
+        assert_field(&r, "Retry-After", "1");
+        assert_int_equal(fixture->service.stats.n_stale_turns, PIPELINE_MAX_TURNS);
+        assert_false(client_take(&c, false, &r));
+        client_close(&c);
+}
+
+/* As if the slow turn had read them from pages that were written over. */
+static void tear_epoch(struct fixture *f)
+{
+        f->service.epoch = 99;
+}
+
+static void tear_cas(struct fixture *f)
+{
+        struct ca_entry *ca = (struct ca_entry *)(uintptr_t)ca_table_find_label(f->service.cas, BYTES_LIT(LABEL));
+
+        ca->conf = NULL;
+}
+
+static void what_a_slow_turn_cached_is_read_again(void **state)
+{
+        static void (*const tears[])(struct fixture *) = {tear_epoch, tear_cas};
+        struct client c;
+        struct reply r;
+
+        signed_a(*state);
+        client_open(&c, *state);
+        for (size_t i = 0; i < sizeof tears / sizeof tears[0]; i++) {
+                n_slow = 1;
+                meanwhile = tears[i];
+                r = client_ask(&c, ASK(A), "GET", "");
+                assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
+        }
+        client_close(&c);
+}
+
+/* ---- time ---- */
+
+/* DESIGN, the store: time never goes back below the high-water mark. */
+static void by_the_stores_time_an_answer_may_be_over_though_the_clock_stands_before(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        fixture_import(f, A);
+        fixture_import(f, B);
+        fixture_sign(f, A, NOW - 100, NOW + 200);
+        client_open(&c, f);
+        r = client_ask(&c, ASK(A), "GET", "");
+        assert_field(&r, "Cache-Control", "max-age=199, public, no-transform, must-revalidate");
+        fixture_activate(f, fixture_stage(f, B), NOW + 150);
+        r = client_ask(&c, ASK(A), "GET", "");
+        assert_field(&r, "Cache-Control", "max-age=49, public, no-transform, must-revalidate");
+        assert_field(&r, "Date", "Sat, 21 Nov 2026 10:02:30 GMT");
+        fixture_import(f, "33");
+        fixture_activate(f, fixture_stage(f, "33"), NOW + 200);
+        client_post(&c, ASK(A));
+        assert_true(engine_take(f, &ask));
+        assert_false(client_take(&c, false, &r));
+        client_close(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(what_a_slow_turn_rendered_is_thrown_away_and_rendered_from_the_newest_rows),
+                TEST(turns_that_are_all_too_slow_end_in_503),
+                TEST(what_a_slow_turn_cached_is_read_again),
+                TEST(by_the_stores_time_an_answer_may_be_over_though_the_clock_stands_before),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
