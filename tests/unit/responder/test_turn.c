@@ -2,9 +2,13 @@
  * time never falls below the store's mark. */
 #include "fixture.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "responder/pipeline.h"
-#include "store/meta.h"
+#include "store/crl_history.h"
 
 #define A "11"
 #define B "22"
@@ -121,6 +125,78 @@ static void what_a_slow_turn_cached_is_read_again(void **state)
         client_close(&c);
 }
 
+static void write_file(const struct fixture *f, const char *name, char fill)
+{
+        _cleanup_close_ int fd = -1;
+        char path[256];
+
+        snprintf(path, sizeof path, "%s/%s", f->crl_path, name);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, &fill, 1), 1);
+}
+
+static void publish(struct fixture *f)
+{
+        struct crl_row row = {.state = CRL_PUBLISHED, .number = 1, .this_update = NOW - 10, .next_update = NOW + 1000, .size = 1,
+                .file = BYTES_LIT("a.crl")};
+        struct txn *txn;
+
+        write_file(f, "a.crl", 'a');
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        crl_put(txn, f->ca, 0, &row);
+        assert_int_equal(txn_commit(txn), OK);
+}
+
+static void exchange_file(struct fixture *f)
+{
+        char from[256], to[256];
+
+        write_file(f, "b.crl", 'b');
+        snprintf(from, sizeof from, "%s/b.crl", f->crl_path);
+        snprintf(to, sizeof to, "%s/a.crl", f->crl_path);
+        assert_int_equal(rename(from, to), 0);
+}
+
+/* The name it was opened by may have been another's. */
+static void a_file_that_a_slow_turn_opened_is_opened_again(void **state)
+{
+        struct client c;
+        struct reply r;
+
+        publish(*state);
+        client_open(&c, *state);
+        n_slow = 1;
+        meanwhile = exchange_file;
+        client_send(&c, BYTES_LIT("GET /crl/" LABEL ".crl HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_true(client_take(&c, false, &r));
+        assert_true(bytes_equal(r.body, BYTES_LIT("b")));
+        client_close(&c);
+}
+
+static void the_access_log_has_one_line_for_a_request_that_was_answered_anew(void **state)
+{
+        struct fixture *f = *state;
+        struct stat st[2];
+        struct client c;
+        char path[128];
+
+        signed_a(f);
+        snprintf(path, sizeof path, "%s/access", f->folder);
+        f->conf.access_log = path;
+        client_open(&c, f);
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(access_log_new(&f->conf, &f->service.access_log), OK);
+                n_slow = (unsigned)i;
+                client_ask(&c, ASK(A), "GET", "");
+                access_log_free(f->service.access_log);
+                f->service.access_log = NULL;
+                assert_int_equal(stat(path, &st[i]), 0);
+        }
+        assert_true(st[0].st_size > 100);
+        assert_in_range(st[1].st_size - st[0].st_size, st[0].st_size - 10, st[0].st_size + 10); /* the microseconds differ */
+        client_close(&c);
+}
+
 /* ---- time ---- */
 
 /* DESIGN, the store: time never goes back below the high-water mark. */
@@ -157,6 +233,8 @@ int main(void)
                 TEST(what_a_slow_turn_rendered_is_thrown_away_and_rendered_from_the_newest_rows),
                 TEST(turns_that_are_all_too_slow_end_in_503),
                 TEST(what_a_slow_turn_cached_is_read_again),
+                TEST(a_file_that_a_slow_turn_opened_is_opened_again),
+                TEST(the_access_log_has_one_line_for_a_request_that_was_answered_anew),
                 TEST(by_the_stores_time_an_answer_may_be_over_though_the_clock_stands_before),
         };
 
