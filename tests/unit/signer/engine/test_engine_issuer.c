@@ -1,4 +1,5 @@
 /* Issuers that lack something: what they are served with all the same, and what is said about the rest. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,23 +100,36 @@ static void status_says_what_the_ocsp_signer_lacks_and_which_commands_help(void 
         json_decref(final);
 }
 
-static void a_certificate_that_cannot_be_read_voids_no_answer_signed_before(void **state)
+/* In a transaction that is given up: what a reload would disable. */
+static unsigned count_disabled(struct issuers *set, unsigned *ret_n)
 {
         _cleanup_(txn_abortp) struct txn *txn = NULL;
-        struct issuers *broken;
         struct signer row;
+        unsigned n_disabled = 0;
         uint32_t id = 0;
+
+        *ret_n = 0;
+        assert_int_equal(txn_begin_write(f.engine.env, &txn), OK);
+        if (issuers_sync(txn, set, clock_now_s()) != OK)
+                return UINT_MAX;
+        for (; signer_next(txn, &id, &row) == OK; ++*ret_n)
+                n_disabled += row.disabled_at != 0;
+        return n_disabled;
+}
+
+static void a_certificate_that_cannot_be_read_voids_no_answer_signed_before(void **state)
+{
+        struct issuers *broken;
+        unsigned n_disabled, n;
 
         (void)state;
         fixture_start(&f, 10);
         take_delegate_away();
         assert_int_equal(issuers_load(&f.conf, clock_now_s(), &broken), OK);
-        assert_int_equal(txn_begin_write(f.engine.env, &txn), OK);
-        assert_int_equal(issuers_sync(txn, broken, clock_now_s()), OK);
-        while (signer_next(txn, &id, &row) == OK)
-                assert_int_equal(row.disabled_at, 0);
-        assert_true(id >= 2);
+        n_disabled = count_disabled(broken, &n);
         issuers_free(broken);
+        assert_int_equal(n, 2);
+        assert_int_equal(n_disabled, 0);
 }
 
 static void what_an_offline_issuer_did_not_sign_before_is_unauthorized(void **state) /* RFC 6960 2.3, req 2.2 */
