@@ -44,6 +44,10 @@ def _pem(certificate):
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
+def _private(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
 def _make_ca(key):
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     return (
@@ -79,18 +83,16 @@ def _answer(certificate, ca, signer, signer_key):
 
 
 def make(folder, n=1000):
-    """Writes ca.pem signer.pem signer.key serials.txt responses.txt index.txt answer.der into `folder`."""
+    """Writes ca.pem ca.key signer.pem signer.key serials.txt responses.txt index.txt answer.der into `folder`."""
     ca_key, signer_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca, signer = _make_ca(ca_key), _make_signer(signer_key, ca_key)
-    private = signer_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     certificates = [_builder("leaf", "CA", signer_key).serial_number(_serial()).sign(ca_key, hashes.SHA256()) for _ in range(n)]
     answers = [_answer(certificate, ca, signer, signer_key) for certificate in certificates]
     serials = [f"{certificate.serial_number:032X}" for certificate in certificates]
     _write(folder / "ca.pem", _pem(ca))
     _write(folder / "signer.pem", _pem(signer))
-    _write(folder / "signer.key", private)
+    _write(folder / "ca.key", _private(ca_key))
+    _write(folder / "signer.key", _private(signer_key))
     _write(folder / "serials.txt", "".join(f"{serial} good\n" for serial in serials).encode())
     _write(folder / "responses.txt", b"".join(base64.b64encode(answer) + b"\n" for answer in answers))
     expiry = (NOW + 90 * DAY).strftime("%y%m%d%H%M%SZ")
