@@ -1,8 +1,13 @@
 """HTTP/2 by hand (RFC 9113, RFC 7541): frames as octets, so that a test can say what no well-behaved client would. Nothing here checks
 what is sent; what comes back is read strictly."""
 import socket
+import ssl
 import struct
+import subprocess
 import time
+import urllib.parse
+
+from conftest import free_port, make_house
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 ACK, END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 1, 1, 4, 8, 32
@@ -125,10 +130,16 @@ class Decoder:
     """Of field blocks that a server sends."""
 
     def __init__(self, limit=4096):
-        self.table, self.limit, self.most = [], limit, limit
+        self.table, self.limit, self.most, self.must_shrink, self.least = [], limit, limit, False, limit
 
     def entry(self, index):
         return STATIC[index - 1] if index <= len(STATIC) else self.table[index - len(STATIC) - 1]
+
+    def set_most(self, size):
+        """Our SETTINGS_HEADER_TABLE_SIZE, now that it is acknowledged: a table that is larger must be made smaller first (4.2)."""
+        self.most = size
+        self.must_shrink |= size < self.limit
+        self.least = min(self.least, size)
 
     def evict(self):
         while sum(len(name) + len(value) + 32 for name, value in self.table) > self.limit:
@@ -172,12 +183,26 @@ class Decoder:
                 self.table.insert(0, fields[-1])
                 self.evict()
             elif first & 0x20:
-                self.limit = self.integer(5)
-                assert self.limit <= self.most and not fields  # RFC 7541 4.2, 6.3
-                self.evict()
+                self.resize(self.integer(5), fields)
             else:
                 fields.append(self.literal(4))
+        assert not self.must_shrink
+        self.least = self.limit
+        check_fields([name for name, _ in fields])
         return fields
+
+    def resize(self, size, fields):
+        assert size <= self.most and not fields  # RFC 7541 4.2, 6.3
+        self.must_shrink &= size > self.least
+        self.limit = size
+        self.evict()
+
+
+def check_fields(names):
+    """RFC 9113 8.2, 8.3.2: of an answer."""
+    assert names[0] == ":status" and not any(name.startswith(":") for name in names[1:])
+    assert all(name == name.lower() for name in names) and len(set(names)) == len(names)
+    assert not {"connection", "keep-alive", "transfer-encoding", "upgrade", "proxy-connection"} & set(names)
 
 
 def unfold(raw):
@@ -332,3 +357,32 @@ class Line:
 
     def __exit__(self, *_):
         self.close()
+
+
+# ---- whom to speak to ----
+
+def make_h2_house():
+    """CRLs of more than a window's 65,535 octets, surrogate tags, and TLS."""
+    house = make_house()
+    house.up("--certs", 2400, "--revoked", 2200, "--listen", f"127.0.0.1:{free_port()}")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=h", "-keyout",
+                    house.dir / "tls.key", "-out", house.dir / "tls.pem"], check=True, capture_output=True)
+    (house.dir / "tls.key").chmod(0o600)
+    house.tls_port = free_port()
+    house.configure("responder", f'tls_listen: ["127.0.0.1:{house.tls_port}"]', "tags: Surrogate-Key")
+    return house
+
+
+def clear(house):
+    host, port = urllib.parse.urlparse(house.env["OCSP_URL"]).netloc.split(":")
+    return socket.create_connection((host, int(port)))
+
+
+def secure(house, *protocols, most=None):
+    context = ssl.create_default_context(cafile=str(house.dir / "tls.pem"))
+    context.check_hostname = False
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    if most:
+        context.maximum_version = most
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", house.tls_port)))

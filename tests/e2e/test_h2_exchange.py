@@ -1,0 +1,387 @@
+"""Whole exchanges over HTTP/2 by a client of raw frames: contents, flow control, limits, floods. Single frames: test_h2_conformance.py."""
+import base64
+import http.client
+import shutil
+import urllib.parse
+
+import pytest
+from cryptography.x509 import ocsp
+
+import h2raw as h2
+from conftest import kill_leftovers
+from h2raw import (CONTINUATION, DATA, END_STREAM, HEADERS, PADDED, PING, block, clear, data, frame, headers, indexed, literal, priority, request,
+                   rst, settings, window)
+from test_attack import anon_kb, has_grown, worker_of
+
+CERTIFICATE, CRL = "/ca/demo-ca.cer", "/crl/demo-ca.crl"
+TYPE = ("content-type", "application/ocsp-request")
+LARGE = (1 << 31) - 1 - 65535  # an increment that makes a window as large as it gets
+
+
+@pytest.fixture(scope="module")
+def house():
+    h = h2.make_h2_house()
+    try:
+        yield h
+        h.down()
+    finally:
+        kill_leftovers(h)
+        shutil.rmtree(h.dir, ignore_errors=True)
+
+
+def ask(line, stream, method, path, *fields, body=None):
+    line.say(headers(stream, request(method, path, *fields), end=body is None) + (b"" if body is None else data(stream, body)))
+    assert line.wait(stream)
+    return line.answer(stream)
+
+
+def get_path(der):
+    return "/" + base64.b64encode(der).decode().replace("+", "%2B").replace("=", "%3D").replace("/", "%2F")
+
+
+# ---- contents: as by HTTP/1.1 ----
+
+def by_http1(house, method, path, fields, body):
+    connection = http.client.HTTPConnection(urllib.parse.urlparse(house.env["OCSP_URL"]).netloc, timeout=20)
+    connection.request(method, path, body, dict(fields))
+    answer = connection.getresponse()
+    got = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    connection.close()
+    return got
+
+
+def by_http2(house, method, path, fields, body):
+    with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 1 << 20)) as line:
+        line.say(window(0, 1 << 20))
+        answer = ask(line, 1, method, path, *fields, body=body)
+        return answer.status, answer.fields, answer.body
+
+
+def comparable(answer):
+    status, fields, body = answer
+    return status, {name: value for name, value in fields.items() if name not in ("date", "connection", "keep-alive", ":status")}, body
+
+
+EXCHANGES = {
+    # name: (method, path, fields, body, status, tags); {..} stands for what the house knows
+    "an OCSP answer by GET": ("GET", "{good}", (), None, 200, "issuer shard bucket"),
+    "an OCSP answer by HEAD": ("HEAD", "{good}", (), None, 200, "issuer shard bucket"),
+    "an OCSP answer by POST": ("POST", "/", (TYPE,), "{good}", 200, "issuer shard bucket"),
+    "a revoked one": ("GET", "{revoked}", (), None, 200, "issuer shard bucket"),
+    "one that is fresh at the client's, by its tag": ("GET", "{good}", (("if-none-match", "{etag}"),), None, 304, "issuer shard bucket"),
+    "one that is fresh at the client's, by its date": ("GET", "{good}", (("if-modified-since", "{date}"),), None, 304, "issuer shard bucket"),
+    "one that is not": ("GET", "{good}", (("if-none-match", '"other"'),), None, 200, "issuer shard bucket"),
+    "a tag wins over a date": ("GET", "{good}", (("if-none-match", '"other"'), ("if-modified-since", "{date}")), None, 200, "issuer shard bucket"),
+    "an unknown serial": ("GET", "{unknown}", (), None, 200, ""),
+    "what is no OCSP request": ("POST", "/", (TYPE,), b"nonsense", 200, ""),
+    "no content": ("POST", "/", (TYPE,), b"", 200, ""),
+    "another content type": ("POST", "/", (("content-type", "text/plain"),), b"x", 415, ""),
+    "the CA's certificate": ("GET", CERTIFICATE, (), None, 200, "issuer"),
+    "a CRL": ("GET", CRL, (), None, 200, "issuer shard crl"),
+    "a CRL by HEAD": ("HEAD", CRL, (), None, 200, "issuer shard crl"),
+    "a part of a CRL": ("GET", CRL, (("range", "bytes=100-70099"),), None, 206, "issuer shard crl"),
+    "the end of a CRL": ("GET", CRL, (("range", "bytes=-100"),), None, 206, "issuer shard crl"),
+    "the last octet of a CRL": ("GET", CRL, (("range", "bytes=-1"),), None, 206, "issuer shard crl"),
+    "a part of a CRL that is still the one": ("GET", CRL, (("range", "bytes=0-9"), ("if-range", "{crl etag}")), None, 206, "issuer shard crl"),
+    "a part of a CRL that is another now": ("GET", CRL, (("range", "bytes=0-9"), ("if-range", '"other"')), None, 200, "issuer shard crl"),
+    "a part that is not there": ("GET", CRL, (("range", "bytes=100000000-"),), None, 416, None),
+    "several parts": ("GET", CRL, (("range", "bytes=0-1,3-4"),), None, 200, "issuer shard crl"),
+    "a CRL that is fresh at the client's": ("GET", CRL, (("if-none-match", "{crl etag}"),), None, 304, "issuer shard crl"),
+    "a CRL by POST": ("POST", CRL, (TYPE,), b"x", 405, ""),
+    "another method": ("DELETE", CRL, (), None, 405, ""),
+    "nothing that is there": ("GET", "/crl/none.crl", (), None, 404, ""),
+    "base64 that is none": ("GET", "/%21%21%21%21", (), None, 400, ""),
+    "health": ("GET", "/healthz", (), None, 200, ""),
+}
+
+
+@pytest.fixture(scope="module")
+def known(house):
+    good = house.request(house.serials("good")[0])
+    words = {"good": good, "revoked": house.request(house.serials("revoked")[0]), "unknown": house.request(0x7E57 << 100)}
+    _, fields, _ = by_http1(house, "GET", get_path(good), (), None)
+    _, crl_fields, _ = by_http1(house, "GET", CRL, (), None)
+    return {**words, "etag": fields["etag"], "date": fields["last-modified"], "crl etag": crl_fields["etag"]}
+
+
+def filled(known, text, as_path=False):
+    if type(text) is not str or not text.startswith("{"):
+        return text
+    value = known[text[1:-1]]
+    return get_path(value) if as_path else value
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_http2_gives_the_answer_that_http1_gives(house, known, name):
+    method, path, fields, body, status, tags = EXCHANGES[name]
+    one = (method, filled(known, path, True), [(key, filled(known, value)) for key, value in fields], filled(known, body))
+    for _ in range(3):  # a max-age may tick in between
+        got, want = by_http2(house, *one), by_http1(house, *one)
+        if comparable(got) == comparable(want):
+            break
+    assert comparable(got) == comparable(want)
+    assert got[0] == status and (method != "HEAD" or got[2] == b"")
+    kinds = [tag.split("-")[0] for tag in got[1].get("surrogate-key", "").split()]
+    assert tags is None or " ".join(kinds) in (tags, tags + " batch"), got[1]
+
+
+def frames_of(der, how):
+    middle = len(der) // 2
+    return {
+        "padded": frame(DATA, PADDED, 1, b"\xff" + der[:middle] + bytes(255)) + frame(DATA, PADDED | END_STREAM, 1, b"\x01" + der[middle:] + b"\0"),
+        "octet by octet": b"".join(data(1, der[n:n + 1], end=False) for n in range(len(der))) + data(1, b""),
+        "with trailers": data(1, der, end=False) + headers(1, block(("x-checksum", "none"))),
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["padded", "octet by octet", "with trailers"])
+def test_content_arrives_as_it_was_sent_however_it_is_framed(house, how):
+    serial = house.serials("good")[1]
+    der = house.request(serial)
+    with h2.Line(clear(house)) as line:
+        line.say(headers(1, request("POST", "/", TYPE, ("content-length", str(len(der)))), end=False) + frames_of(der, how))
+        assert line.wait(1) and line.answer(1).status == 200
+        response = ocsp.load_der_ocsp_response(line.answer(1).body)
+        assert response.certificate_status == ocsp.OCSPCertStatus.GOOD and response.serial_number == int(serial, 16)
+
+
+def test_each_of_many_streams_gets_its_own_answer(house):
+    serials = house.serials("good")[:100]
+    with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 1 << 20)) as line:
+        line.say(window(0, 1 << 20) + b"".join(headers(2 * n + 1, request("GET", get_path(house.request(s)))) for n, s in enumerate(serials)))
+        assert line.wait(*(2 * n + 1 for n in range(100)))
+        told = [ocsp.load_der_ocsp_response(line.answer(2 * n + 1).body).serial_number for n in range(100)]
+    assert told == [int(serial, 16) for serial in serials]
+
+
+def test_a_client_that_expects_100_continue_gets_it_then_the_answer(house):
+    with h2.Line(clear(house)) as line:
+        line.say(headers(1, request("POST", "/", TYPE, ("expect", "100-continue")), end=False))
+        assert line.read_until(lambda: line.answer(1).heads) and line.answer(1).status == 100 and not line.answer(1).is_whole
+        line.say(data(1, b"nonsense"))
+        assert line.wait(1) and line.answer(1).status == 200
+
+
+def test_an_upgrade_from_http1_is_not_taken(house):
+    """RFC 9113 3.1: the Upgrade of RFC 7540 is gone."""
+    with clear(house) as s:
+        s.settimeout(20)
+        s.sendall(f"GET {CERTIFICATE} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
+                  "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n".encode())
+        assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+# ---- flow control (RFC 9113 5.2, 6.9) ----
+
+def received(line, stream=1):
+    line.sync()
+    return len(line.answer(stream).body)
+
+
+def test_of_a_body_goes_out_what_the_streams_window_lets_and_no_octet_more(house):
+    _, _, crl = by_http1(house, "GET", CRL, (), None)
+    for size in (0, 1, 1000, 16384, 16385):
+        with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, size)) as line:
+            line.say(headers(1, request("GET", CRL)))
+            assert received(line) == size
+            line.say(window(1, 1))
+            assert received(line) == size + 1
+            line.say(window(1, 2) + window(1, 3))
+            assert received(line) == size + 6
+            line.say(window(0, LARGE) + window(1, 1 << 20))
+            assert line.wait(1) and line.answer(1).body == crl
+
+
+def test_a_settings_frame_changes_the_windows_that_are_there(house):
+    """RFC 9113 6.9.2: also to below nought."""
+    with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 3)) as line:
+        line.say(headers(1, request("GET", CRL)))
+        assert received(line) == 3
+        line.say(settings((h2.INITIAL_WINDOW_SIZE, 2)) + window(1, 1))
+        assert received(line) == 3
+        line.say(window(1, 1))
+        assert received(line) == 4
+        line.say(settings((h2.INITIAL_WINDOW_SIZE, 0)) + window(1, 2))
+        assert received(line) == 4
+        line.say(settings((h2.INITIAL_WINDOW_SIZE, 10)))
+        assert received(line) == 14
+        assert line.n_acks == 4
+
+
+def test_the_connections_window_holds_for_all_streams_together(house):
+    _, _, crl = by_http1(house, "GET", CRL, (), None)
+    assert len(crl) > 65535
+    with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 1 << 20)) as line:
+        line.say(headers(1, request("GET", CRL)) + headers(3, request("GET", CRL)))
+        line.sync()
+        assert len(line.answer(1).body) + len(line.answer(3).body) == 65535
+        line.say(headers(5, request("HEAD", CRL)))  # needs none
+        assert line.wait(5) and line.answer(5).status == 200
+        line.say(window(0, 1))
+        line.sync()
+        assert len(line.answer(1).body) + len(line.answer(3).body) == 65536
+        line.say(window(0, LARGE - 1))
+        assert line.wait(1, 3) and line.answer(1).body == line.answer(3).body == crl
+
+
+def test_windows_are_given_back_whatever_becomes_of_the_content(house):
+    """Of answered, of refused and of reset streams (RFC 9113 5.1, 5.2.1, 6.9): half a megabyte, never more than is allowed."""
+    cases = [(request("POST", "/", TYPE), 200), (request("POST", CRL), 405), (request("POST", "/", TYPE, ("Upper", "a")), None)]
+    with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 1 << 20)) as line:
+        line.say(window(0, LARGE))
+        used = 0
+        for n in range(64):
+            fields, status = cases[n % 3]
+            line.read_until(lambda: 65535 + sum(more for stream, more in line.windows if stream == 0) - used >= 8000)
+            line.say(headers(2 * n + 1, fields, end=False) + data(2 * n + 1, bytes(8000)))
+            used += 8000
+            assert line.wait(2 * n + 1) and line.answer(2 * n + 1).status == status
+
+
+# ---- settings ----
+
+def test_what_the_server_says_first_is_settings_that_allow_enough(house):
+    with h2.Line(clear(house)) as line:
+        line.sync()
+        said = line.settings
+        assert said.get(h2.MAX_CONCURRENT_STREAMS, 1 << 31) >= 100  # RFC 9113 6.5.2
+        assert said.get(h2.ENABLE_PUSH, 0) == 0 and 65535 <= said.get(h2.INITIAL_WINDOW_SIZE, 65535) < 1 << 31
+        assert 16384 <= said.get(h2.MAX_FRAME_SIZE, 16384) < 1 << 24
+        assert line.n_acks == 1
+
+
+def test_each_settings_frame_is_acknowledged_once(house):
+    with h2.Line(clear(house)) as line:
+        line.say(settings((h2.INITIAL_WINDOW_SIZE, 100)) * 3 + settings())
+        line.sync()
+        assert line.n_acks == 5
+
+
+def test_a_ping_comes_back_with_its_octets(house):
+    with h2.Line(clear(house)) as line:
+        line.say(frame(PING, 0, 0, b"\0\xff12\r\n34") + frame(PING, 0x7E, 0, b"abcdefgh"))
+        line.sync()
+        assert line.pongs[:2] == [b"\0\xff12\r\n34", b"abcdefgh"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 4096, 1 << 20])
+def test_the_clients_table_is_as_large_as_it_says(house, size):
+    """RFC 7541 4.2: a smaller table counts from our acknowledgement on, and is told at the next block's begin."""
+    path = get_path(house.request(house.serials("good")[2]))
+    with h2.Line(clear(house)) as line:
+        assert ask(line, 1, "GET", path).status == 200
+        line.say(settings((h2.HEADER_TABLE_SIZE, size)))
+        line.read_until(lambda: line.n_acks == 2)
+        line.decoder.set_most(size)
+        for stream in (3, 5, 7):
+            assert ask(line, stream, "GET", path).fields["content-type"] == "application/ocsp-response"
+        line.say(settings((h2.HEADER_TABLE_SIZE, 0), (h2.HEADER_TABLE_SIZE, 4096)))
+        line.read_until(lambda: line.n_acks == 3)
+        line.decoder.set_most(0)
+        line.decoder.set_most(4096)
+        assert ask(line, 9, "GET", path).fields == {**line.answer(7).fields, "date": line.answer(9).fields["date"]}
+
+
+def test_a_stream_too_many_is_refused_and_the_others_go_on(house):
+    """RFC 9113 5.1.2, before our SETTINGS are acknowledged (6.5.3): the client could not know."""
+    with h2.Line(clear(house)) as line:
+        line.is_acking = False
+        line.sync()
+        limit = line.settings[h2.MAX_CONCURRENT_STREAMS]
+        line.say(b"".join(headers(2 * n + 1, request("POST", "/", TYPE), end=False) for n in range(limit + 1)))
+        line.sync()
+        assert line.answer(2 * limit + 1).rst == h2.REFUSED_STREAM and all(line.answer(2 * n + 1).rst is None for n in range(limit))
+        line.say(data(1, b"nonsense") + data(2 * limit - 1, b"nonsense"))
+        assert line.wait(1, 2 * limit - 1) and line.answer(1).status == line.answer(2 * limit - 1).status == 200
+        line.say(headers(2 * limit + 3, request("GET", CERTIFICATE)))
+        assert line.wait(2 * limit + 3) and line.answer(2 * limit + 3).status == 200
+
+
+def test_a_stream_too_many_of_a_client_that_knows_the_limit_is_an_error(house):
+    with h2.Line(clear(house)) as line:
+        line.sync()
+        limit = line.settings[h2.MAX_CONCURRENT_STREAMS]
+        line.say(b"".join(headers(2 * n + 1, request("POST", "/", TYPE), end=False) for n in range(limit + 1)))
+        line.sync()
+        assert line.goaway == h2.PROTOCOL_ERROR or line.answer(2 * limit + 1).rst in (h2.PROTOCOL_ERROR, h2.REFUSED_STREAM)
+
+
+# ---- floods: what costs us more than them ends with GOAWAY (RFC 9113 10.5) ----
+
+GET, POST = request("GET", CERTIFICATE), request("POST", "/", TYPE)
+
+
+def of_streams(make):
+    return b"".join(make(2 * n + 3) for n in range(2000))
+
+
+BOMB = literal("x-a", "a" * 3900, 0x40)
+FLOODS = {
+    # name: (what opens it, what is said over and over, codes)
+    "SETTINGS": (b"", settings() * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "SETTINGS of many values": (b"", settings(*[(h2.INITIAL_WINDOW_SIZE, n) for n in range(2000)]) * 500, (h2.ENHANCE_YOUR_CALM,)),
+    "PING": (b"", frame(PING, 0, 0, bytes(8)) * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "PING acknowledgements": (b"", frame(PING, h2.ACK, 0, bytes(8)) * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "WINDOW_UPDATE": (b"", window(0, 1) * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "empty DATA": (headers(1, POST, end=False), data(1, b"", end=False) * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "DATA of padding": (headers(1, POST, end=False), frame(DATA, PADDED, 1, b"\0") * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "empty CONTINUATION": (frame(HEADERS, END_STREAM, 1, GET), frame(CONTINUATION, 0, 1) * 5000, (h2.ENHANCE_YOUR_CALM, h2.PROTOCOL_ERROR)),
+    "full CONTINUATION": (frame(HEADERS, END_STREAM, 1, GET), frame(CONTINUATION, 0, 1, literal("x-a", "a" * 16000)) * 100,
+                          (h2.ENHANCE_YOUR_CALM, h2.PROTOCOL_ERROR)),
+    "small fields": (frame(HEADERS, END_STREAM, 1, GET), frame(CONTINUATION, 0, 1, literal("x", "") * 4000) * 100,
+                     (h2.ENHANCE_YOUR_CALM, h2.PROTOCOL_ERROR)),
+    "rapid reset": (b"", of_streams(lambda n: headers(n, POST, end=False) + rst(n)), (h2.ENHANCE_YOUR_CALM,)),
+    "rapid reset of whole requests, windows shut": (settings((h2.INITIAL_WINDOW_SIZE, 0)), of_streams(lambda n: headers(n, GET) + rst(n)),
+                                                    (h2.ENHANCE_YOUR_CALM,)),
+    "requests that we must reset": (b"", of_streams(lambda n: headers(n, request("GET", "/", ("Upper", "a")))), (h2.ENHANCE_YOUR_CALM,)),
+    "streams that reset themselves by a window": (b"", of_streams(lambda n: headers(n, POST, end=False) + window(n, 0)),
+                                                  (h2.ENHANCE_YOUR_CALM, h2.PROTOCOL_ERROR)),
+    "an HPACK bomb": (headers(1, GET + BOMB), headers(3, GET + indexed(62) * 16000), (h2.ENHANCE_YOUR_CALM,)),
+    "bombs below the limit": (headers(1, GET + BOMB), of_streams(lambda n: headers(n, GET + indexed(62) * 100)), (h2.ENHANCE_YOUR_CALM,)),
+}
+
+
+def flood(line, opens, repeated):
+    """As fast as it goes, and reading nothing until all is said or it is closed."""
+    line.sock.settimeout(10)
+    line.say(opens)
+    for at in range(0, len(repeated), 1 << 16):
+        line.say(repeated[at:at + (1 << 16)])
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_ends_its_connection_and_nothing_else(house, name):
+    opens, repeated, codes = FLOODS[name]
+    worker, memory = worker_of(house), anon_kb(worker_of(house))
+    with h2.Line(clear(house)) as line, h2.Line(clear(house)) as other:
+        flood(line, opens, repeated)
+        assert not line.sync() and line.goaway in codes, (line.goaway, line.is_closed)
+        assert ask(other, 1, "GET", CERTIFICATE).status == 200
+    assert worker_of(house) == worker and not has_grown(worker, memory)
+
+
+def test_shut_windows_hold_no_memory_and_no_one_else(house):
+    """128 streams on each of 30 connections ask for a CRL that they do not take."""
+    worker = worker_of(house)
+    memory = anon_kb(worker)
+    lines = [h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 0)) for _ in range(30)]
+    for line in lines:
+        line.say(b"".join(headers(2 * n + 1, request("GET", CRL)) for n in range(128)))
+    for line in lines:
+        line.sync()
+        assert line.goaway is None and not any(answer.body for answer in line.answers.values())
+    with h2.Line(clear(house)) as other:
+        assert ask(other, 1, "GET", CERTIFICATE).status == 200
+    assert not has_grown(worker, memory)
+    for line in lines:
+        line.close()
+
+
+def test_among_answers_pings_and_updates_are_no_flood(house):
+    """A client that measures its round trips and gives its window back after each answer."""
+    with h2.Line(clear(house)) as line:
+        for n in range(1500):
+            line.say(headers(2 * n + 1, GET) + frame(PING, 0, 0, bytes(8)) + window(0, 500) + priority(2 * n + 1))
+            if n % 100 == 99:
+                assert line.wait(*range(2 * n - 197, 2 * n + 2, 2))
+        assert line.goaway is None and all(answer.status == 200 for answer in line.answers.values())
