@@ -265,6 +265,10 @@ static void a_dropped_batch_leaves_nothing_behind_and_cannot_be_activated_half_w
                 store_commit(txn);
                 store_assert_clean(s);
                 calls++;
+                txn = store_read(s); /* what is left of it has no effect */
+                assert_int_equal(count_revoked(txn, 1, 100), 1);
+                assert_int_equal(count_listed(txn), 1);
+                txn_abort(txn);
                 txn = store_begin(s);
                 assert_int_equal(batch_activate(txn, batch, T0, ACTOR, RESERVE), ERR_STALE);
                 txn_abort(txn);
@@ -301,6 +305,24 @@ static void a_batch_that_was_deferred_behind_a_dropped_one_still_revokes(void **
         store_assert_clean(s);
 }
 
+static void what_is_active_is_never_dropped(void **state)
+{
+        struct store *s = *state;
+        bool left = false;
+        uint32_t batch;
+        struct txn *txn;
+
+        store_add(s, 1, 10, 0);
+        batch = stage_range(s, 1, 10, REASON_SUPERSEDED);
+        store_activate(s, batch, T0);
+        txn = store_begin(s);
+        assert_int_equal(batch_drop(txn, batch, 100, &left), ERR_STALE);
+        store_commit(txn);
+        txn = store_read(s);
+        assert_int_equal(count_revoked(txn, 1, 10), 10);
+        txn_abort(txn);
+}
+
 static void staging_refuses_unknown_serials_doubles_and_other_cas(void **state)
 {
         struct store *s = *state;
@@ -334,6 +356,20 @@ static void activation_never_takes_a_time_behind_the_mark(void **state)
         assert_int_equal(store_status(s, 1).changed_at_s, T0 + 100);
 }
 
+static void activation_sets_the_mark(void **state)
+{
+        struct store *s = *state;
+        struct txn *txn;
+        int64_t time_s;
+
+        store_add(s, 1, 1, 0);
+        store_activate(s, stage_range(s, 1, 1, REASON_SUPERSEDED), T0 + 50);
+        txn = store_read(s);
+        assert_int_equal(meta_get_time(txn, T0, &time_s), OK);
+        assert_int_equal(time_s, T0 + 50);
+        txn_abort(txn);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, store_setup, store_teardown)
 
 int main(void)
@@ -350,8 +386,10 @@ int main(void)
                 CASE(an_upgrade_by_a_later_batch_takes_the_row_over),
                 CASE(a_dropped_batch_leaves_nothing_behind_and_cannot_be_activated_half_way),
                 CASE(a_batch_that_was_deferred_behind_a_dropped_one_still_revokes),
+                CASE(what_is_active_is_never_dropped),
                 CASE(staging_refuses_unknown_serials_doubles_and_other_cas),
                 CASE(activation_never_takes_a_time_behind_the_mark),
+                CASE(activation_sets_the_mark),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

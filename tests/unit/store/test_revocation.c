@@ -165,6 +165,86 @@ static void a_window_older_than_the_change_or_than_the_stored_one_is_refused(voi
         assert_int_equal(store_sign(s, 9, 0, late, 1), ERR_NOT_FOUND);
 }
 
+static enum err sign_under(struct store *s, uint32_t i, struct window *w)
+{
+        struct txn *txn = store_begin(s);
+        enum err e;
+
+        w->id = window_put(txn, w);
+        e = status_sign(txn, CA, serial(i), 0, w, BYTES_LIT("0123456789012345678901234567890123456789012345678901234567890123"));
+        store_commit(txn);
+        return e;
+}
+
+/* A restored backup: what an earlier epoch signed as good is void, though its window may be the newer one. */
+static void a_signature_of_an_earlier_epoch_gives_way(void **state)
+{
+        struct store *s = *state;
+        struct window w = {.ca_key = CA, .signer = 1, .epoch = 1, .this_update_s = T0 + 50, .next_update_s = T0 + 1000};
+
+        store_add(s, 1, 1, 0);
+        assert_int_equal(sign_under(s, 1, &w), OK);
+        w.this_update_s = T0;
+        assert_int_equal(sign_under(s, 1, &w), ERR_STALE);
+        w.epoch = 2;
+        assert_int_equal(sign_under(s, 1, &w), OK);
+        assert_int_equal(store_status(s, 1).window, w.id);
+}
+
+static void a_window_of_another_ca_signs_nothing(void **state)
+{
+        struct store *s = *state;
+        struct window w = {.ca_key = CA + 1, .signer = 1, .epoch = 1, .this_update_s = T0, .next_update_s = T0 + 1000};
+
+        store_add(s, 1, 1, 0);
+        assert_int_equal(sign_under(s, 1, &w), ERR_INVALID);
+        assert_int_equal(store_status(s, 1).window, 0);
+}
+
+static uint32_t good_until(struct store *s, uint32_t i)
+{
+        struct txn *txn = store_read(s);
+        struct record record;
+
+        assert_int_equal(record_get(txn, CA, serial(i), &record), OK);
+        txn_abort(txn);
+        return record.good_until;
+}
+
+/* req 2.11: a good that stands in the exception row is promised all the same. */
+static void the_good_of_a_released_hold_counts_among_the_promises(void **state)
+{
+        struct store *s = *state;
+
+        store_add(s, 1, 1, 0);
+        store_revoke(s, 1, REASON_CERTIFICATE_HOLD, 0, T0);
+        assert_int_equal(store_sign(s, 1, 1, store_window(s, T0, T0 + 900), 1), OK);
+        assert_int_equal(good_until(s, 1), 0);
+        store_release(s, 1, T0 + 1);
+        assert_int_equal(store_sign(s, 1, 2, store_window(s, T0 + 1, T0 + 1000), 2), OK);
+        assert_int_equal(good_until(s, 1), T0 + 1000);
+        assert_int_equal(store_sign(s, 1, 2, store_window(s, T0 + 2, T0 + 500), 3), OK);
+        assert_int_equal(good_until(s, 1), T0 + 1000);
+}
+
+/* A revoked serial that has lost its record is a broken store, not one that was never issued. */
+static void a_revocation_without_its_record_is_told_as_corrupt(void **state)
+{
+        struct store *s = *state;
+        struct key key = key_serial(CA, serial(1));
+        struct status status;
+        struct txn *txn;
+
+        store_add(s, 1, 1, 0);
+        store_revoke(s, 1, REASON_SUPERSEDED, 0, T0);
+        txn = store_begin(s);
+        txn_delete(txn, TABLE_RECORD, key_bytes(&key));
+        store_commit(txn);
+        txn = store_read(s);
+        assert_int_equal(status_get(txn, CA, serial(1), &status), ERR_CORRUPT);
+        txn_abort(txn);
+}
+
 static void good_until_is_the_latest_promise_and_signing_rewrites_in_place(void **state)
 {
         struct store *s = *state;
@@ -210,6 +290,9 @@ static void a_signature_is_usable_inside_its_window_epoch_and_ca_only(void **sta
         assert_false(status_is_usable(&status, &w, CA, 1, T0 + 1000));
         assert_false(status_is_usable(&status, &w, CA + 1, 1, T0));
         assert_false(status_is_usable(&status, &w, CA, 2, T0));
+        w.id++;
+        assert_false(status_is_usable(&status, &w, CA, 1, T0));
+        w.id--;
         status.ocsp.cert_status = OCSP_REVOKED;
         assert_true(status_is_usable(&status, &w, CA, 2, T0));
         status.changed_at_s = T0 + 1;
@@ -231,6 +314,10 @@ int main(void)
                 CASE(reasons_that_no_revocation_has_are_refused),
                 CASE(a_late_signature_of_an_older_generation_is_dropped),
                 CASE(a_window_older_than_the_change_or_than_the_stored_one_is_refused),
+                CASE(a_signature_of_an_earlier_epoch_gives_way),
+                CASE(a_window_of_another_ca_signs_nothing),
+                CASE(the_good_of_a_released_hold_counts_among_the_promises),
+                CASE(a_revocation_without_its_record_is_told_as_corrupt),
                 CASE(good_until_is_the_latest_promise_and_signing_rewrites_in_place),
                 CASE(a_signature_is_usable_inside_its_window_epoch_and_ca_only),
         };
