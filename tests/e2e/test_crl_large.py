@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -43,8 +44,8 @@ class Place(StoreServer):
         ca.mkdir()
         throwaway_ca.make(ca, 1)
         self.tls_port = free_port()
-        settings = {"write_timeout": "5m", "tls_listen": f'["127.0.0.1:{self.tls_port}"]', "tls_certificate": ca / "ca.pem", "tls_key": ca / "ca.key"}
-        super().__init__(folder / "place", 100, ca, **settings)
+        tls = {"tls_listen": f'["127.0.0.1:{self.tls_port}"]', "tls_certificate": ca / "ca.pem", "tls_key": ca / "ca.key"}
+        super().__init__(folder / "place", 100, ca, write_timeout="5m", **tls)
         self.make()
         (self.folder / "crl").mkdir()
 
@@ -179,25 +180,38 @@ def fetch(options, url, *more):
     return int(said), body
 
 
-def test_a_crl_replaced_while_it_is_sent_goes_out_whole_to_who_began_and_new_to_who_comes_then(place, tmp_path):
-    old = place.content
-    old_file, processes = place.file, {}
+def begin_slowly(place, tmp_path):
+    """Three of each way, stopped when they have a little: (way, process, its file)"""
+    begun = []
     for name, (options, url) in ways(place).items():
         for i in range(3):
             path = tmp_path / f"{name.replace('/', '-')}.{i}"
-            processes[name, i] = curl(options, url, "--limit-rate", "8M", "--output", path), path
-    wait_for(lambda: all(path.exists() and path.stat().st_size > 0 for _, path in processes.values()), what="octets of all")
-    new = place.content = place.issue(1000)
-    assert len(new) > len(old) and number(new) > number(old)
-    options, url = ways(place)["HTTP/1.1"]
-    wait_for(lambda: fetch(options, url)[1] == new, what="the new CRL")
-    assert all(process.poll() is None for process, _ in processes.values()), "who was to be slow has the old one already"
-    old_file.unlink()  # the engine does that a day later
-    for name, (options, url) in ways(place).items():
-        assert fetch(options, url) == (200, new), name
-    for name, (process, path) in processes.items():
-        assert process.wait(100) == 0, name
-        assert sha256(path.read_bytes()) == sha256(old), name
+            begun.append((name, curl(options, url, "--limit-rate", "2M", "--output", path), path))
+    wait_for(lambda: all(path.exists() and path.stat().st_size > 0 for _, _, path in begun), what="octets of all")
+    for _, process, _ in begun:
+        process.send_signal(signal.SIGSTOP)
+    return begun
+
+
+def test_a_crl_replaced_while_it_is_sent_goes_out_whole_to_who_began_and_new_to_who_comes_then(place, tmp_path):
+    old, old_file, begun = place.content, place.file, begin_slowly(place, tmp_path)
+    try:
+        new = place.content = place.issue(1000)
+        assert len(new) > len(old) and number(new) > number(old)
+        options, url = ways(place)["HTTP/1.1"]
+        wait_for(lambda: fetch(options, url)[1] == new, what="the new CRL")
+        old_file.unlink()  # the engine does that a day later
+        for name, (options, url) in ways(place).items():
+            assert fetch(options, url) == (200, new), name
+        assert all(path.stat().st_size < len(old) for _, _, path in begun), "who was to be slow has it all"
+        for name, process, path in begun:
+            process.send_signal(signal.SIGCONT)
+        for name, process, path in begun:
+            assert process.wait(100) == 0, name
+            assert sha256(path.read_bytes()) == sha256(old), name
+    finally:
+        for _, process, _ in begun:
+            process.kill()
 
 
 def number(der):
