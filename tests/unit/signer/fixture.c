@@ -75,29 +75,41 @@ void fixture_put_ocsp(struct fixture *f, struct builder *b, const struct ocsp_ca
 {
         struct policy_issuer *issuer = &f->policy.issuers[c->issuer];
         const struct certificate *signer = signer_of(c->other_signer ? &f->policy.issuers[c->signer] : issuer);
-        struct builder responder = {0}, times = {0}, extensions = {0}, cert_id = {0};
+        struct builder responder = {0}, times = {0}, extensions = {0}, cert_id = {0}, second_id = {0};
         static const uint8_t serial[] = {0x11, 0x22, 0x33}, nonce[200] = {1};
         struct ocsp_template t = {.sig_alg = SIG_P256_SHA256};
-        struct ocsp_single single = {.serial = BYTES_OF(serial),
-                .status = {.cert_status = c->status, .reason = c->reason, .revoked_at_s = f->now_s - 3600}};
+        struct ocsp_single singles[2] = {
+                {.serial = BYTES_OF(serial),
+                        .status = {.cert_status = c->status, .reason = c->reason, .revoked_at_s = f->now_s - 3600}},
+                {.serial = BYTES_OF(serial),
+                        .status = {.cert_status = c->second_reason ? OCSP_REVOKED : OCSP_GOOD,
+                                .reason = c->second_reason,
+                                .revoked_at_s = f->now_s - 3600}},
+        };
 
         if (c->by_name)
                 ocsp_template_put_responder_by_name(&responder, signer->subject, f->now_s + c->produced_s);
         else
                 ocsp_template_put_responder_by_key(&responder, signer->key, f->now_s + c->produced_s);
         ocsp_template_put_times(&times, f->now_s + c->this_s, f->now_s + issuer->conf->ocsp_validity_s + c->next_s);
-        ocsp_template_put_extensions(&extensions, bytes_make(nonce, c->nonce_len), c->extended);
+        if (c->extensions)
+                builder_put(&extensions, bytes_make(c->extensions, c->extensions_len));
+        else
+                ocsp_template_put_extensions(&extensions, bytes_make(nonce, c->nonce_len), c->extended);
         ca_key_put_cert_id_head(&cert_id, &issuer->ca_key, c->hash);
+        ca_key_put_cert_id_head(&second_id, &f->policy.issuers[c->second].ca_key, c->hash);
         t.responder = builder_bytes(&responder);
         t.times = builder_bytes(&times);
         t.extensions = builder_bytes(&extensions);
-        single.cert_id_head = builder_bytes(&cert_id);
-        ocsp_response_put_tbs(b, &t, &single, 1);
+        singles[0].cert_id_head = builder_bytes(&cert_id);
+        singles[1].cert_id_head = builder_bytes(&second_id);
+        ocsp_response_put_tbs(b, &t, singles, c->has_second ? 2 : 1);
         assert_false(builder_failed(b));
         builder_done(&responder);
         builder_done(&times);
         builder_done(&extensions);
         builder_done(&cert_id);
+        builder_done(&second_id);
 }
 
 static void put_entries(struct fixture *f, struct builder *b, const struct crl_case *c)

@@ -46,6 +46,11 @@ struct ocsp_case {
         enum reason reason;
         unsigned nonce_len;
         enum sig_alg sig_alg; /* 0: the key's with SHA-256 */
+        bool has_second;      /* another SingleResponse behind the first: */
+        enum fixture_issuer second;
+        enum reason second_reason;   /* not 0: revoked so */
+        const char *extensions;      /* responseExtensions as they stand, with their length */
+        size_t extensions_len;
 };
 void fixture_put_ocsp(struct fixture *f, struct builder *b, const struct ocsp_case *c);
 

@@ -104,6 +104,60 @@ static void foreign_versions_kinds_algorithms_and_counts_are_refused(void **stat
         }
 }
 
+/* All its blocks are there; they would be written behind the array. */
+static void one_more_than_a_batch_is_refused_though_it_is_whole(void **state)
+{
+        struct builder b = builder_fixed(memory, sizeof(memory));
+        static struct vault_question got; /* 64 of it are used */
+        struct vault_answer answer;
+
+        (void)state;
+        for (unsigned is_answer = 0; is_answer < 2; is_answer++) {
+                builder_reset(&b);
+                builder_put_u8(&b, VAULT_MSG_VERSION);
+                builder_put_u8(&b, VAULT_SIGN_OCSP);
+                builder_put_u64(&b, 7);
+                if (is_answer) {
+                        builder_put_u8(&b, VAULT_OK);
+                        builder_put_block16(&b, BYTES_NONE);
+                } else {
+                        builder_extend(&b, 32);
+                        builder_put_u8(&b, SIG_P256_SHA256);
+                }
+                builder_put_u8(&b, VAULT_BATCH_MAX + 1);
+                for (unsigned i = 0; i <= VAULT_BATCH_MAX; i++)
+                        builder_put_block16(&b, BYTES_LIT("x"));
+                if (is_answer)
+                        assert_int_equal(vault_answer_take(builder_bytes(&b), &answer), ERR_INVALID);
+                else
+                        assert_int_equal(vault_question_take(builder_bytes(&b), &got), ERR_INVALID);
+        }
+}
+
+static void a_question_for_nothing_is_none(void **state)
+{
+        struct vault_question q = make_question(VAULT_SIGN_OCSP, 1), got;
+        struct bytes packet = put_question(&q);
+
+        (void)state;
+        memory[43] = 0;
+        assert_int_equal(vault_question_take(bytes_make(packet.data, 44), &got), ERR_INVALID);
+}
+
+static void no_octet_of_an_answer_may_be_missing_or_too_many(void **state)
+{
+        struct vault_answer a = {.kind = VAULT_SIGN_OCSP, .id = 9, .text = BYTES_LIT("why"), .n = 1, .signatures = {BYTES_LIT("raw")}}, got;
+        struct builder b = builder_fixed(memory, sizeof(memory));
+
+        (void)state;
+        vault_answer_put(&b, &a);
+        assert_int_equal(vault_answer_take(builder_bytes(&b), &got), OK);
+        for (size_t len = 0; len < b.len; len++)
+                assert_int_not_equal(vault_answer_take(bytes_make(b.data, len), &got), OK);
+        builder_put_u8(&b, 0);
+        assert_int_equal(vault_answer_take(builder_bytes(&b), &got), ERR_INVALID);
+}
+
 static void a_refused_question_still_tells_its_id(void **state)
 {
         struct vault_question q = make_question(VAULT_SIGN_OCSP, 1), got;
@@ -134,6 +188,9 @@ int main(void)
                 cmocka_unit_test(a_full_batch_of_the_longest_signatures_fits_a_packet),
                 cmocka_unit_test(every_shorter_and_every_longer_packet_is_refused),
                 cmocka_unit_test(foreign_versions_kinds_algorithms_and_counts_are_refused),
+                cmocka_unit_test(one_more_than_a_batch_is_refused_though_it_is_whole),
+                cmocka_unit_test(a_question_for_nothing_is_none),
+                cmocka_unit_test(no_octet_of_an_answer_may_be_missing_or_too_many),
                 cmocka_unit_test(a_refused_question_still_tells_its_id),
                 cmocka_unit_test(more_than_a_batch_cannot_be_put),
         };

@@ -8,6 +8,7 @@
 #include "pki/der.h"
 #include "pki/der.h"
 #include "pki/extension.h"
+#include "pki/ocsp_request.h"
 #include "signer/vault/numbers.h"
 
 static struct fixture *f;
@@ -25,6 +26,7 @@ static void expect(const char *name, const char *why, const char *refused)
 /* ---- OCSP ---- */
 
 #define DAY CLOCK_DAY_S
+#define EXTENSIONS(literal) .extensions = (literal), .extensions_len = sizeof(literal) - 1
 
 static const struct ocsp_case ocsp_cases[] = {
         {.name = "good by the delegate"},
@@ -46,6 +48,14 @@ static const struct ocsp_case ocsp_cases[] = {
                 .by_name = true},
         {"nonce of 32 (RFC 9654)", .nonce_len = 32},
         {"nonce of 128 (req 1.10)", .nonce_len = 128},
+        {"nonce of no octet (req 1.10)", "responseExtensions are malformed",
+                EXTENSIONS("\xa1\x13\x30\x11\x30\x0f\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x02\x04\x02\x04\x00")},
+        {"extended-revoked that is TRUE, not NULL (RFC 6960 4.4.8)", "responseExtensions are malformed", .extended_configured = true,
+                EXTENSIONS("\xa1\x14\x30\x12\x30\x10\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x09\x04\x03\x01\x01\xff")},
+        {"two of one issuer (req 1.7)", .has_second = true, .second = ALPHA},
+        {"the second of another issuer (RFC 6960 4.2.2.2)", "a CertID's issuer is not one", .has_second = true, .second = BETA},
+        {"the second held, cabf-tls (req 2.10)", "the reason is not allowed under cabf-tls", .has_second = true, .second = ALPHA,
+                .second_reason = REASON_CERTIFICATE_HOLD, .cabf = true},
         {"extended-revoked, configured (req 2.5)", .extended = true, .extended_configured = true},
         {"extended-revoked, not configured (req 2.5)", "extended-revoked is not configured", .extended = true},
         {"thisUpdate 4 min ahead", .this_s = 240, .next_s = 240, .produced_s = 240},
@@ -159,6 +169,31 @@ static void an_unknown_response_extension_is_refused(void **state)
         builder_done(&b);
 }
 
+/* RFC 9654 2.1, req 1.10: made by hand, for the template's writer makes none. */
+static void a_nonce_of_more_than_128_octets_is_refused(void **state)
+{
+        static const uint8_t nonce[OCSP_NONCE_MAX + 1];
+
+        (void)state;
+        for (size_t n = OCSP_NONCE_MAX; n <= sizeof(nonce); n++) {
+                struct builder value = {0}, extensions = {0}, b = {0};
+                size_t explicit = der_begin(&extensions, DER_CONTEXT_CONS(1)), list = der_begin(&extensions, DER_SEQUENCE);
+                struct ocsp_case c = {.name = ""};
+
+                der_put(&value, DER_OCTET_STRING, bytes_make(nonce, n));
+                extension_put(&extensions, BYTES_LIT("\x2b\x06\x01\x05\x05\x07\x30\x01\x02"), false, builder_bytes(&value));
+                der_end(&extensions, list);
+                der_end(&extensions, explicit);
+                c.extensions = (const char *)extensions.data;
+                c.extensions_len = extensions.len;
+                fixture_put_ocsp(f, &b, &c);
+                expect("a long nonce", ask_ocsp(&c, builder_bytes(&b)), n > OCSP_NONCE_MAX ? "responseExtensions are malformed" : NULL);
+                builder_done(&value);
+                builder_done(&extensions);
+                builder_done(&b);
+        }
+}
+
 /* ---- CRL ---- */
 
 #define SHARD "http://crl.test/alpha-"
@@ -194,6 +229,8 @@ static const struct crl_case crl_cases[] = {
         {"a delta", .issuer = BETA, .is_delta = true, .number = 9, .base = 8},
         {"removeFromCRL in a delta", .issuer = BETA, .is_delta = true, .number = 9, .base = 8, .n_entries = 1,
                 .reason = REASON_REMOVE_FROM_CRL},
+        {"removeFromCRL in a delta, cabf-tls (req 4.9)", "the reason is not allowed under cabf-tls", .issuer = BETA,
+                .is_delta = true, .number = 9, .base = 8, .n_entries = 1, .reason = REASON_REMOVE_FROM_CRL, .cabf = true},
         {"a delta on itself (RFC 5280 5.2.4)", "a delta CRL's base", .issuer = BETA, .is_delta = true, .number = 9,
                 .base = 9},
         {"a delta on a later base", "a delta CRL's base", .issuer = BETA, .is_delta = true, .number = 9, .base = 300},
@@ -306,6 +343,37 @@ static void a_delta_says_so_critically(void **state)
         expect("the number critical (req 4.2)", judge_delta(true, true), "crlExtensions hold one");
 }
 
+/* It would pass for all shards in one, though it names none (BR 7.2.2.1, req 4.12). */
+static void an_idp_without_a_url_is_for_issuers_without_shards(void **state)
+{
+        static const struct {
+                enum fixture_issuer issuer;
+                const char *refused;
+        } rows[] = {{BETA, NULL}, {ALPHA, "the IDP's URL"}};
+
+        (void)state;
+        for (size_t i = 0; i < N_OF(rows); i++) {
+                struct policy_crl crl = {.issuer = &f->policy.issuers[rows[i].issuer]};
+                struct crl_info info = {.this_update_s = 1};
+                struct builder b = {0}, aki = {0};
+                size_t explicit, list = der_begin(&aki, DER_SEQUENCE);
+
+                der_put(&aki, DER_CONTEXT(0), crl.issuer->aki);
+                der_end(&aki, list);
+                explicit = der_begin(&b, DER_CONTEXT_CONS(0));
+                list = der_begin(&b, DER_SEQUENCE);
+                put_extension(&b, 0x23, false, builder_bytes(&aki));
+                put_extension(&b, 0x14, false, BYTES_LIT("\x02\x02\x7f\xff"));
+                put_extension(&b, 0x1c, true, BYTES_LIT("\x30\x03\x81\x01\xff")); /* onlyContainsUserCerts */
+                der_end(&b, list);
+                der_end(&b, explicit);
+                assert_int_equal(crl_read_tbs_tail(builder_bytes(&b), &info), OK);
+                expect("user certificates only", policy_check_crl_tail(&crl, &info, builder_bytes(&b)), rows[i].refused);
+                builder_done(&b);
+                builder_done(&aki);
+        }
+}
+
 /* ---- numbers ---- */
 
 static const char *admit(struct numbers *n, const char *idp, bool is_delta, const char *number, size_t len)
@@ -329,6 +397,7 @@ static void crl_numbers_only_grow_in_each_scope(void **state)
         expect("longer is larger", admit(&n, "", false, "\x01\x00", 2), NULL);
         expect("a sign octet is no digit", admit(&n, "", false, "\x00\xff", 2), "CRLNumber is not above");
         expect("another scope", admit(&n, "idp", false, "\x01", 1), NULL);
+        expect("another issuer", numbers_admit(&n, BYTES_LIT("another"), BYTES_NONE, false, BYTES_LIT("\x01")), NULL);
         expect("no number", admit(&n, "", false, "", 0), "CRLNumber cannot be judged");
         numbers_done(&n);
 }
@@ -342,9 +411,11 @@ int main(void)
                 cmocka_unit_test(a_key_answers_for_its_own_issuers_only),
                 cmocka_unit_test(a_ca_key_with_a_delegate_signs_no_answers),
                 cmocka_unit_test(an_unknown_response_extension_is_refused),
+                cmocka_unit_test(a_nonce_of_more_than_128_octets_is_refused),
                 cmocka_unit_test(a_crl_is_signed_or_refused_by_its_rule),
                 cmocka_unit_test(a_delta_never_has_freshest_crl),
                 cmocka_unit_test(a_delta_says_so_critically),
+                cmocka_unit_test(an_idp_without_a_url_is_for_issuers_without_shards),
                 cmocka_unit_test(crl_numbers_only_grow_in_each_scope),
         };
         int failed;
