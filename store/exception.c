@@ -82,11 +82,11 @@ static void fill_in(struct exception *exception, uint32_t activated_at)
                 exception->changed_at = activated_at;
 }
 
-enum err exception_get_visible(struct txn *txn, uint32_t ca_key, struct bytes serial, struct exception *ret_exception)
+enum err exception_read_visible(struct txn *txn, struct bytes value, struct exception *ret_exception)
 {
         struct exception exception;
         struct batch_brief batch;
-        enum err e = exception_get(txn, ca_key, serial, &exception);
+        enum err e = exception_read(value, &exception);
 
         if (e == OK && exception.batch != 0) {
                 e = batch_get_brief(txn, exception.batch, &batch);
@@ -99,6 +99,15 @@ enum err exception_get_visible(struct txn *txn, uint32_t ca_key, struct bytes se
         if (e == OK)
                 *ret_exception = exception;
         return e;
+}
+
+enum err exception_get_visible(struct txn *txn, uint32_t ca_key, struct bytes serial, struct exception *ret_exception)
+{
+        struct key key = key_serial(ca_key, serial);
+        struct bytes value;
+        enum err e = txn_get(txn, TABLE_EXCEPTION, key_bytes(&key), &value);
+
+        return e == OK ? exception_read_visible(txn, value, ret_exception) : e;
 }
 
 size_t exception_room(struct bytes value)

@@ -27,6 +27,7 @@ MUST_CHECK enum err exception_get(struct txn *txn, uint32_t ca_key, struct bytes
 MUST_CHECK enum err exception_get_visible(
         struct txn *txn, uint32_t ca_key, struct bytes serial, struct exception *ret_exception);
 MUST_CHECK enum err exception_read(struct bytes value, struct exception *ret_exception);
+MUST_CHECK enum err exception_read_visible(struct txn *txn, struct bytes value, struct exception *ret_exception);
 /* Like record_put; `exception->signature` must not lie in the row that is rewritten. */
 void exception_put(struct txn *txn, uint32_t ca_key, struct bytes serial, const struct exception *exception, size_t reserve);
 void exception_delete(struct txn *txn, uint32_t ca_key, struct bytes serial);

@@ -44,26 +44,13 @@ enum err record_read(struct bytes value, struct record *ret_record)
         return OK;
 }
 
-void record_seek(struct txn *txn, uint32_t ca_key, struct bytes serial, struct record_place *ret_place)
-{
-        ret_place->key = key_serial(ca_key, serial);
-        ret_place->place = txn_seek(txn, TABLE_RECORD, key_bytes(&ret_place->key));
-}
-
-enum err record_get_at(struct txn *txn, const struct record_place *place, struct record *ret_record)
-{
-        struct bytes value;
-        enum err e = txn_get_at(txn, TABLE_RECORD, key_bytes(&place->key), place->place, &value);
-
-        return e == OK ? record_read(value, ret_record) : e;
-}
-
 enum err record_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct record *ret_record)
 {
-        struct record_place place;
+        struct key key = key_serial(ca_key, serial);
+        struct bytes value;
+        enum err e = txn_get(txn, TABLE_RECORD, key_bytes(&key), &value);
 
-        record_seek(txn, ca_key, serial, &place);
-        return record_get_at(txn, &place, ret_record);
+        return e == OK ? record_read(value, ret_record) : e;
 }
 
 size_t record_room(struct bytes value)

@@ -12,13 +12,6 @@ struct record {
 };
 
 MUST_CHECK enum err record_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct record *ret_record);
-/* record_get in two steps (txn_seek). */
-struct record_place {
-        struct key key;
-        struct txn_place place;
-};
-void record_seek(struct txn *txn, uint32_t ca_key, struct bytes serial, struct record_place *ret_place);
-MUST_CHECK enum err record_get_at(struct txn *txn, const struct record_place *place, struct record *ret_record);
 MUST_CHECK enum err record_read(struct bytes value, struct record *ret_record);
 /* Writes a row with room for a signature of `reserve` octets, so that signing rewrites its page in place.
  * `record->signature` must not lie in the row that is rewritten. */

@@ -33,19 +33,52 @@ static void fill_exception(struct status *s, const struct exception *x)
         s->ocsp = (struct ocsp_status){.cert_status = OCSP_REVOKED, .reason = x->reason, .revoked_at_s = x->revoked_at};
 }
 
-enum err status_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct status *ret_status)
+void status_seek(struct txn *txn, uint32_t ca_key, struct bytes serial, struct status_place *ret_place)
+{
+        ret_place->key = key_serial(ca_key, serial);
+        txn_seek_begin(txn, TABLE_RECORD, key_bytes(&ret_place->key), &ret_place->record);
+        txn_seek_begin(txn, TABLE_EXCEPTION, key_bytes(&ret_place->key), &ret_place->exception);
+}
+
+void status_seek_together(struct status_place *places[], unsigned n)
+{
+        bool goes_on = true;
+
+        while (goes_on) {
+                goes_on = false;
+                for (unsigned i = 0; i < n; i++) {
+                        goes_on |= txn_seek_step(&places[i]->record);
+                        goes_on |= txn_seek_step(&places[i]->exception);
+                }
+        }
+}
+
+static enum err get_exception(struct txn *txn, struct status_place *place, struct exception *ret_exception)
+{
+        struct bytes value;
+        enum err e = txn_seek_end(txn, &place->exception, &value);
+
+        return e == OK ? exception_read_visible(txn, value, ret_exception) : e;
+}
+
+static enum err get_record(struct txn *txn, struct status_place *place, struct record *ret_record)
+{
+        struct bytes value;
+        enum err e = txn_seek_end(txn, &place->record, &value);
+
+        return e == OK ? record_read(value, ret_record) : e;
+}
+
+enum err status_get_at(struct txn *txn, struct status_place *place, struct status *ret_status)
 {
         struct status s = {0};
         struct exception exception;
-        struct record_place place;
         struct record record;
-        enum err e, e2;
+        enum err e = get_exception(txn, place, &exception), e2;
 
-        record_seek(txn, ca_key, serial, &place); /* so that its page is here when the exceptions are through */
-        e = exception_get_visible(txn, ca_key, serial, &exception);
         if (e != OK && e != ERR_NOT_FOUND)
                 return e;
-        e2 = record_get_at(txn, &place, &record);
+        e2 = get_record(txn, place, &record);
         if (e2 != OK)
                 return e == OK && e2 == ERR_NOT_FOUND ? ERR_CORRUPT : e2;
         s.not_after = record.not_after;
@@ -56,6 +89,15 @@ enum err status_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struc
                 fill_good(&s, &record);
         *ret_status = s;
         return OK;
+}
+
+enum err status_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct status *ret_status)
+{
+        struct status_place place, *places[] = {&place};
+
+        status_seek(txn, ca_key, serial, &place);
+        status_seek_together(places, 1);
+        return status_get_at(txn, &place, ret_status);
 }
 
 bool status_is_usable(

@@ -23,6 +23,16 @@ struct status {
 /* ERR_NOT_FOUND: not issued by this CA as far as we know: unauthorized, never good (req 2.2, 2.3). */
 MUST_CHECK enum err status_get(struct txn *txn, uint32_t ca_key, struct bytes serial, struct status *ret_status);
 
+/* The same for many at once, in one turn. In a store larger than the caches each row is several misses; those of all serials wait for
+ * the memory together. (A place is filled by status_seek and must not move.) */
+struct status_place {
+        struct key key;
+        struct txn_seek record, exception;
+};
+void status_seek(struct txn *txn, uint32_t ca_key, struct bytes serial, struct status_place *ret_place);
+void status_seek_together(struct status_place *places[], unsigned n);
+MUST_CHECK enum err status_get_at(struct txn *txn, struct status_place *place, struct status *ret_status);
+
 /* May this stored signature be served now? Signed; inside [thisUpdate, nextUpdate); the window not older than the status's
  * last change; for good, of the store's present epoch; of the CA key asked for. The caller has checked that the window's
  * signer is enabled. */

@@ -11,8 +11,8 @@
 #define PAGE_KIND_MASK 0x6f /* all but dirty, which says nothing here */
 #define DEPTH_MAX 32
 #define CACHE_LINE 64
-/* The nodes that the first four steps of a search may look at. */
-#define AHEAD 16
+/* A node's header and as much of its key as nearly always tells. */
+#define NODE_LOOK (NODE_HEADER + 12)
 
 struct table_row { /* what LMDB keeps of a table */
         uint32_t pad;
@@ -111,107 +111,149 @@ static inline uint64_t first_eight(const uint8_t *data)
         return be64toh(n);
 }
 
-/* LMDB's order; eight octets nearly always tell. */
-static inline int compare(struct bytes a, struct bytes b)
+static void end(struct tree_seek *s, enum err outcome)
 {
-        if (a.len >= 8 && b.len >= 8) {
-                uint64_t x = first_eight(a.data), y = first_eight(b.data);
-
-                if (x != y)
-                        return x < y ? -1 : 1;
-        }
-        return bytes_compare(a, b);
+        s->outcome = outcome;
 }
 
-/* The last node of [first, n) whose key is not beyond `key`; first - 1: none. *ret_exact: it is the key's own. -2: no node. */
-static inline int search(const struct tree *t, const uint8_t *page, unsigned first, unsigned n, struct bytes key, bool *ret_exact)
+/* Nearly all of its nodes' offsets: a branch's nodes are short, so it has many. */
+static inline void fetch_offsets(const uint8_t *page, bool is_leaf)
 {
-        int low = (int)first, high = (int)n - 1;
-
-        *ret_exact = false;
-        while (low <= high) {
-                int middle = (low + high) / 2, order;
-                struct node node;
-
-                if (!read_node(t, page, (unsigned)middle, &node))
-                        return -2;
-                order = compare(key, bytes_make(node.key, node.header.key_len));
-                if (order == 0) {
-                        *ret_exact = true;
-                        return middle;
-                }
-                if (order < 0)
-                        high = middle - 1;
-                else
-                        low = middle + 1;
-        }
-        return high;
-}
-
-/* The keys of a branch's first node do not count: it is for all before the second. */
-static const uint8_t *descend(const struct tree *t, const uint8_t *page, struct bytes key)
-{
-        unsigned n = count_nodes(t, page, PAGE_BRANCH);
-        struct node node;
-        bool exact;
-        int i;
-
-        if (n == 0)
-                return NULL;
-        i = search(t, page, 1, n, key, &exact);
-        if (i < 0 || !read_node(t, page, (unsigned)i, &node))
-                return NULL;
-        return page_at(t, node.header.low | (uint64_t)node.header.high << 16 | (uint64_t)node.header.flags << 32);
-}
-
-enum err tree_find_leaf(const struct tree *t, struct bytes key, const uint8_t **ret_leaf)
-{
-        const uint8_t *page = t->depth > 0 ? page_at(t, t->root) : NULL;
-
-        if (t->depth == 0)
-                return ERR_NOT_FOUND;
-        for (unsigned level = 1; page && level < t->depth; level++)
-                page = descend(t, page, key);
-        if (!page)
-                return ERR_UNSUPPORTED;
         __builtin_prefetch(page);
         __builtin_prefetch(&page[CACHE_LINE]);
-        *ret_leaf = page;
-        return OK;
+        if (is_leaf)
+                return;
+        __builtin_prefetch(&page[2 * CACHE_LINE]);
+        __builtin_prefetch(&page[3 * CACHE_LINE]);
 }
 
-/* The nodes that the search will come by, all at once: in a store larger than the caches each would be a miss of its own. */
-static inline void fetch_ahead(const struct tree *t, const uint8_t *leaf, unsigned n)
+static void go_to(struct tree_seek *s, uint64_t number)
 {
-        for (unsigned i = 1; i < AHEAD && n >= AHEAD; i++) {
-                unsigned offset = offset_of(leaf, i * n / AHEAD);
-
-                if (offset < t->page_size)
-                        __builtin_prefetch(&leaf[offset]);
-        }
+        s->page = page_at(s->tree, number);
+        s->is_inside = false;
+        s->level++;
+        if (!s->page || s->level > s->tree->depth)
+                end(s, ERR_UNSUPPORTED);
+        else
+                fetch_offsets(s->page, s->level == s->tree->depth);
 }
 
-enum err tree_search_leaf(const struct tree *t, const uint8_t *leaf, struct bytes key, struct bytes *ret_value)
+static void go_down(struct tree_seek *s, unsigned i)
 {
-        unsigned n = count_nodes(t, leaf, PAGE_LEAF);
         struct node node;
-        uint32_t len;
-        bool exact;
-        int i;
 
-        if (n == 0)
-                return ERR_UNSUPPORTED;
-        fetch_ahead(t, leaf, n);
-        i = search(t, leaf, 0, n, key, &exact);
-        if (i == -2)
-                return ERR_UNSUPPORTED;
-        if (!exact)
-                return ERR_NOT_FOUND;
-        if (!read_node(t, leaf, (unsigned)i, &node))
-                return ERR_UNSUPPORTED;
-        len = node.header.low | (uint32_t)node.header.high << 16;
-        if (node.header.flags != 0 || len > node.room - node.header.key_len) /* on pages of its own, or no plain value */
-                return ERR_UNSUPPORTED;
-        *ret_value = bytes_make(&node.key[node.header.key_len], len);
-        return OK;
+        if (read_node(s->tree, s->page, i, &node))
+                go_to(s, node.header.low | (uint64_t)node.header.high << 16 | (uint64_t)node.header.flags << 32);
+        else
+                end(s, ERR_UNSUPPORTED);
+}
+
+static void take_value(struct tree_seek *s, const struct node *node)
+{
+        uint32_t len = node->header.low | (uint32_t)node->header.high << 16;
+
+        if (node->header.flags != 0 || len > node->room - node->header.key_len) { /* on pages of its own, or no plain value */
+                end(s, ERR_UNSUPPORTED);
+                return;
+        }
+        s->value = bytes_make(&node->key[node->header.key_len], len);
+        __builtin_prefetch(&s->value.data[len > CACHE_LINE ? CACHE_LINE : 0]);
+        end(s, OK);
+}
+
+/* The node in the middle of what is left is looked at next; or nothing is left. */
+static inline void aim(struct tree_seek *s, bool is_leaf)
+{
+        unsigned offset;
+
+        if (s->low > s->high) {
+                if (is_leaf)
+                        end(s, ERR_NOT_FOUND);
+                else
+                        go_down(s, (unsigned)s->high);
+                return;
+        }
+        s->middle = (int16_t)((s->low + s->high) / 2);
+        offset = offset_of(s->page, (unsigned)s->middle);
+        if (offset + NODE_LOOK > s->tree->page_size)
+                return;
+        __builtin_prefetch(&s->page[offset]);
+        __builtin_prefetch(&s->page[offset + NODE_LOOK]);
+}
+
+/* The key of a branch's first node does not count: it is for all before the second. */
+static void enter(struct tree_seek *s, bool is_leaf)
+{
+        unsigned n = count_nodes(s->tree, s->page, is_leaf ? PAGE_LEAF : PAGE_BRANCH);
+
+        if (n == 0) {
+                end(s, ERR_UNSUPPORTED);
+                return;
+        }
+        s->is_inside = true;
+        s->low = is_leaf ? 0 : 1;
+        s->high = (int16_t)(n - 1);
+        aim(s, is_leaf);
+}
+
+/* LMDB's order; eight octets nearly always tell. */
+static inline int compare(const struct tree_seek *s, struct bytes key)
+{
+        if (s->key.len >= 8 && key.len >= 8) {
+                uint64_t head = first_eight(key.data);
+
+                if (s->key_head != head)
+                        return s->key_head < head ? -1 : 1;
+        }
+        return bytes_compare(s->key, key);
+}
+
+static void look(struct tree_seek *s, bool is_leaf)
+{
+        struct node node;
+        int order;
+
+        if (!read_node(s->tree, s->page, (unsigned)s->middle, &node)) {
+                end(s, ERR_UNSUPPORTED);
+                return;
+        }
+        order = compare(s, bytes_make(node.key, node.header.key_len));
+        if (order == 0 && is_leaf) {
+                take_value(s, &node);
+                return;
+        }
+        if (order < 0)
+                s->high = (int16_t)(s->middle - 1);
+        else
+                s->low = (int16_t)(s->middle + 1); /* a branch's node of just that key: the page below it begins with it */
+        if (order == 0)
+                s->high = s->middle;
+        aim(s, is_leaf);
+}
+
+void tree_seek_begin(const struct tree *t, struct bytes key, struct tree_seek *ret_seek)
+{
+        ret_seek->tree = t;
+        ret_seek->key = key;
+        ret_seek->key_head = key.len >= 8 ? first_eight(key.data) : 0;
+        ret_seek->level = 0;
+        ret_seek->outcome = ERR_AGAIN;
+        if (t->depth == 0)
+                end(ret_seek, ERR_NOT_FOUND);
+        else
+                go_to(ret_seek, t->root);
+}
+
+bool tree_seek_step(struct tree_seek *s)
+{
+        bool is_leaf;
+
+        if (s->outcome != ERR_AGAIN)
+                return false;
+        is_leaf = s->level == s->tree->depth;
+        if (s->is_inside)
+                look(s, is_leaf);
+        else
+                enter(s, is_leaf);
+        return s->outcome == ERR_AGAIN;
 }

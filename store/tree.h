@@ -1,5 +1,5 @@
 /* tree: looks one key up in LMDB's pages themselves. For read turns, where each request asks for two rows that no cache of the CPU holds:
- * what LMDB finds in a chain of misses is asked for at once here, and the leaves of two tables can be on their way together.
+ * what LMDB finds in a chain of misses is found here in small steps, and those of many searches can take turns (tree_seek_step).
  *
  * Knows the pages of LMDB 0.9's data format (version 1, which the meta page promises) as far as our tables have them. Whatever looks
  * otherwise is ERR_UNSUPPORTED, and LMDB is asked. Nothing outside the map's pages is read, also if a page changes underneath. */
@@ -21,7 +21,20 @@ struct tree {
  * begins, which LMDB does not. ERR_UNSUPPORTED. */
 MUST_CHECK enum err tree_init(struct tree *ret_tree, uint64_t n_pages, uint32_t page_size, struct bytes row);
 
-/* The leaf that has the key if any has, on its way to the cache. ERR_NOT_FOUND: the table is empty. ERR_UNSUPPORTED. */
-MUST_CHECK enum err tree_find_leaf(const struct tree *tree, struct bytes key, const uint8_t **ret_leaf);
-/* ERR_NOT_FOUND, ERR_UNSUPPORTED. */
-MUST_CHECK enum err tree_search_leaf(const struct tree *tree, const uint8_t *leaf, struct bytes key, struct bytes *ret_value);
+/* A search under way. Each step looks at what the step before asked the memory for, and asks for what the next will look at: between the
+ * steps of one search there is time for those of others. */
+struct tree_seek {
+        const struct tree *tree;
+        struct bytes key; /* the caller's: it stays in place until the end */
+        uint64_t key_head; /* its first eight octets, if it has as many */
+        const uint8_t *page;
+        uint16_t level;   /* of the page; the root's is 1 */
+        bool is_inside;   /* its nodes are being looked at */
+        int16_t low, high, middle;
+        enum err outcome; /* ERR_AGAIN: not known yet; OK: `value`; ERR_NOT_FOUND; ERR_UNSUPPORTED */
+        struct bytes value;
+};
+
+void tree_seek_begin(const struct tree *tree, struct bytes key, struct tree_seek *ret_seek);
+/* False: the outcome is known. */
+bool tree_seek_step(struct tree_seek *seek);

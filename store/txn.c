@@ -246,26 +246,38 @@ static const struct tree *tree_of(struct txn *txn, enum table table)
         return txn->has_tree[table] ? &txn->trees[table] : NULL;
 }
 
-struct txn_place txn_seek(struct txn *txn, enum table table, struct bytes key)
+void txn_seek_begin(struct txn *txn, enum table table, struct bytes key, struct txn_seek *ret_seek)
 {
         const struct tree *tree = tree_of(txn, table);
-        struct txn_place place = {0};
 
-        if (!tree || tree_find_leaf(tree, key, &place.leaf) != OK)
-                place.leaf = NULL;
-        return place;
+        ret_seek->table = table;
+        if (tree) {
+                tree_seek_begin(tree, key, &ret_seek->tree);
+                return;
+        }
+        ret_seek->tree.key = key;
+        ret_seek->tree.outcome = ERR_UNSUPPORTED;
 }
 
-enum err txn_get_at(struct txn *txn, enum table table, struct bytes key, struct txn_place place, struct bytes *ret_value)
+enum err txn_seek_end(struct txn *txn, struct txn_seek *seek, struct bytes *ret_value)
 {
-        enum err e = place.leaf ? tree_search_leaf(&txn->trees[table], place.leaf, key, ret_value) : ERR_UNSUPPORTED;
-
-        return e == ERR_UNSUPPORTED ? get_by_lmdb(txn, table, key, ret_value) : e;
+        while (txn_seek_step(seek))
+                ;
+        if (seek->tree.outcome == ERR_UNSUPPORTED)
+                return get_by_lmdb(txn, seek->table, seek->tree.key, ret_value);
+        if (seek->tree.outcome == OK)
+                *ret_value = seek->tree.value;
+        return seek->tree.outcome;
 }
 
 enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value)
 {
-        return txn_get_at(txn, table, key, txn_seek(txn, table, key), ret_value);
+        struct txn_seek seek;
+
+        if (!txn->is_turn)
+                return get_by_lmdb(txn, table, key, ret_value);
+        txn_seek_begin(txn, table, key, &seek);
+        return txn_seek_end(txn, &seek, ret_value);
 }
 
 uint8_t *txn_put_room(struct txn *txn, enum table table, struct bytes key, size_t len)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "store/env.h"
 #include "store/schema.h"
+#include "store/tree.h"
 
 struct txn;
 
@@ -44,13 +45,19 @@ bool txn_is_sound(const struct txn *txn);
 uint64_t txn_id(const struct txn *txn);
 
 MUST_CHECK enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value);
-/* The same in two steps: what is asked for in between, the row's page comes along with. Only a turn gains by it. */
-struct txn_place {
-        const uint8_t *leaf; /* NULL: not known */
+/* The same in steps, between which others may be taken (tree.h). Only a turn gains by it. `key` stays in place until the end. */
+struct txn_seek {
+        enum table table;
+        struct tree_seek tree;
 };
-struct txn_place txn_seek(struct txn *txn, enum table table, struct bytes key);
-MUST_CHECK enum err txn_get_at(
-        struct txn *txn, enum table table, struct bytes key, struct txn_place place, struct bytes *ret_value);
+void txn_seek_begin(struct txn *txn, enum table table, struct bytes key, struct txn_seek *ret_seek);
+/* False: no further step is needed. */
+static inline bool txn_seek_step(struct txn_seek *seek)
+{
+        return tree_seek_step(&seek->tree);
+}
+/* What txn_get says, after whatever steps are left. */
+MUST_CHECK enum err txn_seek_end(struct txn *txn, struct txn_seek *seek, struct bytes *ret_value);
 void txn_put(struct txn *txn, enum table table, struct bytes key, struct bytes value);
 /* Room for `len` octets as the value of `key`, to be filled at once (no further call in between); NULL once failed. When the
  * value there has that length already it is rewritten in place (its old octets are still in it). */
