@@ -34,6 +34,7 @@ static void conn_free(struct conn *c)
         if (c->wants != 0)
                 event_del(&c->event);
         timer_cancel(&c->timer);
+        conn_group_leave(pool->group, c);
         sign_client_leave(&c->parked.waiter);
         http2_free(c->http2);
         tls_free(c->tls);
@@ -99,7 +100,8 @@ static void settle_timer(struct conn *c)
         c->timer_kind = (uint8_t)kind;
         c->has_progress = false;
         c->n_sent = 0;
-        timer_set(&c->pool->wheel, &c->timer, clock_mono_ms() + timeout_ms(c->pool->service->conf, kind));
+        timer_set(&c->pool->wheel, &c->timer,
+                (c->pool->settled_ms ? c->pool->settled_ms : clock_mono_ms()) + timeout_ms(c->pool->service->conf, kind));
 }
 
 static void on_event(evutil_socket_t fd, short what, void *data);
@@ -298,11 +300,21 @@ static void discard(struct conn *c)
                 c->is_broken = true;
 }
 
+/* Nothing but a client that asks again. */
+static bool can_join_group(const struct conn *c)
+{
+        return !c->tls && !c->is_new && !c->http2 && !c->in && !c->is_lingering && can_read(c);
+}
+
 static void on_event(evutil_socket_t fd, short what, void *data)
 {
         struct conn *c = data;
 
         (void)fd;
+        if (what == EV_READ && can_join_group(c)) {
+                conn_group_join(c->pool->group, c);
+                return;
+        }
         if (c->is_lingering)
                 discard(c);
         if (!c->is_lingering && what & EV_WRITE)
@@ -427,9 +439,10 @@ enum err conn_pool_init(struct conn_pool *ret_pool, struct event_base *base, str
 
         *ret_pool = (struct conn_pool){.base = base, .service = service};
         ret_pool->in_memory = malloc(CONN_IN_SIZE);
+        ret_pool->group = conn_group_new(ret_pool);
         ret_pool->sign = http2_config.sign = sign_client_new(&config);
         ret_pool->http2 = http2_pool_new(&http2_config);
-        if (!ret_pool->in_memory || !ret_pool->sign || !ret_pool->http2) {
+        if (!ret_pool->in_memory || !ret_pool->group || !ret_pool->sign || !ret_pool->http2) {
                 conn_pool_done(ret_pool);
                 return ERR_NOMEM;
         }
@@ -443,6 +456,7 @@ void conn_pool_done(struct conn_pool *pool)
         pool->on_close = NULL;
         while (pool->first)
                 conn_free(pool->first);
+        conn_group_free(pool->group);
         sign_client_free(pool->sign);
         http2_pool_free(pool->http2);
         free(pool->in_memory);

@@ -3,6 +3,7 @@
  *
  *  - What is read goes to a buffer of the worker's, and answers are rendered in another; a connection has memory of its own only
  *    for a request that is not whole, or for an answer that the socket did not take. Idle ones cost next to nothing.
+ *  - Connections that are readable at the same time are answered in one turn.
  *  - While an answer is not taken, or a request waits for a signature, nothing more is read.
  *  - A timeout runs from the event that started it (a request's first octet, an answer's first) and is not put off by single octets.
  */
@@ -15,6 +16,7 @@
 #include "responder/timer_wheel.h"
 
 struct conn;
+struct conn_group;
 struct tls_context;
 struct http2_pool;
 
@@ -24,7 +26,9 @@ struct conn_pool {
         struct sign_client *sign;
         struct http2_pool *http2;
         struct timer_wheel wheel;
+        struct conn_group *group;
         uint8_t *in_memory;
+        int64_t settled_ms; /* monotonic: the time for timers while many are settled at once; 0: it is looked at */
         struct conn *first, *last; /* all, newest first */
         unsigned n_open;
         bool is_draining;

@@ -1,6 +1,7 @@
 /* conn_private: one connection, for the files that make it up.
  *
  *   conn.c        what it waits for: events, timers, reading; the pool
+ *   conn_group.c  many that became readable at once
  *   conn_send.c   transport: plain or TLS; what the socket does not take is kept
  *   conn_http1.c  protocol: one exchange after another
  *   conn_http2.c  protocol: a session of streams (http2.h)
@@ -19,6 +20,9 @@
 #include "responder/tls.h"
 
 #define CONN_IN_SIZE (32 * 1024)
+/* Connections that are answered together; what is read of each at once. */
+#define CONN_GROUP SERVICE_AHEAD
+#define CONN_GROUP_IN (8 * 1024)
 /* One connection's share of the loop while it is sent a file. */
 #define CONN_FILE_SHARE (1024 * 1024)
 
@@ -35,6 +39,7 @@ struct conn {
         uint64_t client; /* limits_client */
         int fd;
         uint8_t timer_kind;
+        uint8_t group_place; /* 0: in none; else the place behind the one in its group */
         uint8_t wants; /* EV_READ, EV_WRITE, both or neither */
         bool is_new;       /* nothing is known of its protocol yet */
         bool is_broken;    /* the socket failed, or its end was read */
@@ -77,10 +82,20 @@ void conn_send(struct conn *c, struct bytes b);
 void conn_flush(struct conn *c);
 void conn_flush_file(struct conn *c);
 
+/* ---- conn_group.c ---- */
+
+struct conn_group *conn_group_new(struct conn_pool *pool);
+void conn_group_free(struct conn_group *group);
+/* A readable one, of HTTP/1, cleartext, that holds no input and waits for nothing. */
+void conn_group_join(struct conn_group *group, struct conn *c);
+void conn_group_leave(struct conn_group *group, struct conn *c);
+
 /* ---- the protocols ---- */
 
 /* Answers what can be answered of `in`, which may be the pool's buffer or the connection's own; keeps the rest. */
 void conn_http1_serve(struct conn *c, struct bytes in);
+/* For CONN_GROUP connections at most, of one pool. */
+void conn_http1_serve_all(struct conn *conns[], const struct bytes ins[], unsigned n);
 /* The engine's answer; NULL: refused. */
 void conn_http1_resume(struct parked *parked, const struct msg_sign_answer *answer);
 

@@ -1,20 +1,22 @@
 /* The way of a request, in order:
  *
- *   1. conn.c reads octets from the socket; conn_http1.c calls pipeline_run.
- *   2. http1_read makes one struct request of them                                    (RFC 9112; http1.c)
+ *   1. conn.c reads octets from the socket; conn_http1.c calls pipeline_run, for one connection or for all of a group.
+ *   2. http1_read makes struct requests of them                                       (RFC 9112; http1.c)
  *   3. a read turn begins, after the octets came: nothing committed before them is missed      (service.c)
- *   4. the route's handler makes one struct answer, or says that a signature must be asked for (answer_*.c)
- *   5. finish: conditions, counters; the one place that ends a request; then head and body are written down
- *   6. the next request of the same octets, in the same turn; none behind a parked one
- *   7. the turn ends. ERR_STALE: all that was rendered in it is thrown away, and it is done again
- *   8. conn_http1.c sends what was rendered in one call.
+ *   4. what they will read of the store is looked up together                         (pipeline_look_ahead)
+ *   5. the route's handler makes one struct answer, or says that a signature must be asked for (answer_*.c)
+ *   6. finish: conditions, counters; the one place that ends a request; then head and body are written down
+ *   7. the next request, in the same turn; none of a connection behind a parked one
+ *   8. the turn ends. ERR_STALE: all that was rendered in it is thrown away, and it is done again
+ *   9. conn_http1.c sends what was rendered, in one call for each connection.
  *
- * HTTP/2 (http2_answer.c) takes steps 3 to 7 for as many streams as can be sent to; only its heads differ. */
+ * HTTP/2 (http2_answer.c) takes steps 3 to 8 for as many streams as can be sent to; only its heads differ. */
 #include "responder/pipeline.h"
 
 #include "base/clock.h"
 #include "responder/address_limits.h"
 #include "responder/condition.h"
+#include "responder/ocsp_question.h"
 
 enum { TAKES_GET = 1, TAKES_HEAD = 2, TAKES_POST = 4 };
 
@@ -62,21 +64,47 @@ static const struct route *find_route(const struct conf *conf, struct bytes path
         return is_below(path, bytes_str(conf->ocsp_path), ret_rest) ? &OCSP_ROUTE : NULL;
 }
 
+static bool takes(const struct route *route, enum method method)
+{
+        return route->methods & METHOD_BITS[method];
+}
+
 static enum verdict handle(struct turn *t, const struct request *r, struct sign_slot *sign, struct answer *ret_answer)
 {
-        struct bytes rest;
-        const struct route *route = find_route(t->service->conf, r->path, &rest);
+        struct bytes rest = r->rest;
+        const struct route *route = r->route ? r->route : find_route(t->service->conf, r->path, &rest);
 
         if (r->method == METHOD_UNKNOWN || !route) {
                 answer_set_status(ret_answer, route || r->method == METHOD_UNKNOWN ? 501 : 404);
                 return VERDICT_ANSWERED;
         }
-        if (!(route->methods & METHOD_BITS[r->method])) { /* RFC 9110 15.5.6, req 3.7 */
+        if (!takes(route, r->method)) { /* RFC 9110 15.5.6, req 3.7 */
                 answer_set_status(ret_answer, 405);
                 ret_answer->allow = route->allow;
                 return VERDICT_ANSWERED;
         }
         return route->handler(t, r, rest, sign, ret_answer);
+}
+
+/* Most requests are OCSP's; nothing else reads rows that nobody else reads. */
+void pipeline_look_ahead(struct turn *t, struct request *requests[], unsigned n)
+{
+        struct service *s = t->service;
+        struct status_place *places[SERVICE_AHEAD];
+        unsigned n_places = 0;
+
+        for (unsigned i = 0; i < n && i < SERVICE_AHEAD; i++) {
+                struct request *r = requests[i];
+
+                r->route = find_route(s->conf, r->path, &r->rest);
+                if (r->route != &OCSP_ROUTE || !takes(r->route, r->method) || r->rest.len >= SERVICE_AHEAD_PATH)
+                        continue;
+                r->question = &s->ahead[i];
+                ocsp_question_read(t, r, r->rest, s->ahead_memory[i], r->question);
+                if (r->question->is_sought)
+                        places[n_places++] = &r->question->place;
+        }
+        status_seek_together(places, n_places);
 }
 
 static void put_ocsp(struct builder *out, const struct ocsp_body *body, size_t body_len)
@@ -188,6 +216,83 @@ bool pipeline_sends_file(const struct request *r, const struct answer *a)
         return a->kind == BODY_FILE && r->method == METHOD_GET && a->body_len > 0;
 }
 
+static void put_refusal(struct service *s, unsigned status)
+{
+        struct request r = {.method = METHOD_UNKNOWN};
+        struct answer a;
+
+        pipeline_answer_error(s, &r, status, &a);
+        a.close = true;
+        render(s, &r, &a, clock_now_s());
+}
+
+void pipeline_refuse(struct service *s, unsigned status)
+{
+        builder_reset(&s->out);
+        put_refusal(s, status);
+}
+
+static void refuse(struct service *s, struct exchange *x, unsigned status)
+{
+        put_refusal(s, status);
+        x->used = x->in.len;
+        x->end = EXCHANGE_CLOSE;
+        x->is_refused = true;
+}
+
+/* What was read of an exchange's input, in order. */
+struct piece {
+        struct exchange *x;
+        enum http1_outcome outcome;
+        struct request request;
+        size_t len;
+        unsigned status;
+        struct http1_state state; /* after it */
+};
+
+/* A chunked body lies where the next would be put together. */
+static bool is_put_together(const struct service *s, const struct piece *p)
+{
+        return p->outcome == HTTP1_REQUEST && p->request.body.data == s->body_memory;
+}
+
+static void read_piece(struct service *s, struct exchange *x, struct piece *p)
+{
+        struct bytes rest = bytes_make(&x->in.data[x->read], x->in.len - x->read);
+
+        p->x = x;
+        p->state = x->read == x->used ? x->state : (struct http1_state){0};
+        p->status = 400;
+        p->outcome = http1_read(&s->limits, &p->state, rest, s->body_memory, &p->request, &p->len, &p->status);
+        if (p->outcome == HTTP1_REQUEST)
+                x->read += p->len;
+        else
+                x->is_read = true;
+}
+
+static bool has_more(const struct exchange *x)
+{
+        return x->end == EXCHANGE_MORE && !x->is_read && x->read < x->in.len;
+}
+
+/* As many as are looked at together. *first: the exchange to go on with; those before it are through, so that each one's octets stand
+ * in one piece. */
+static unsigned read_pieces(struct service *s, struct exchange xs[], unsigned n, unsigned *first, struct piece pieces[SERVICE_AHEAD])
+{
+        unsigned n_pieces = 0;
+
+        while (*first < n && n_pieces < SERVICE_AHEAD) {
+                if (!has_more(&xs[*first])) {
+                        ++*first;
+                        continue;
+                }
+                read_piece(s, &xs[*first], &pieces[n_pieces++]);
+                if (is_put_together(s, &pieces[n_pieces - 1]))
+                        break;
+        }
+        return n_pieces;
+}
+
 static enum exchange_end after(struct exchange *x, const struct request *r, const struct answer *a)
 {
         bool ends = a->close || !r->keep_alive;
@@ -202,45 +307,50 @@ static enum exchange_end after(struct exchange *x, const struct request *r, cons
         return ends ? EXCHANGE_CLOSE : EXCHANGE_MORE;
 }
 
-static void put_refusal(struct service *s, unsigned status)
-{
-        struct request r = {.method = METHOD_UNKNOWN};
-        struct answer a;
-
-        pipeline_answer_error(s, &r, status, &a);
-        a.close = true;
-        render(s, &r, &a, clock_now_s());
-}
-
-static void refuse(struct service *s, struct exchange *x, unsigned status)
-{
-        put_refusal(s, status);
-        x->used = x->in.len;
-        x->end = EXCHANGE_CLOSE;
-        x->is_refused = true;
-}
-
-void pipeline_refuse(struct service *s, unsigned status)
-{
-        builder_reset(&s->out);
-        put_refusal(s, status);
-}
-
 /* One whole request. MORE: go on with the next. */
-static enum exchange_end answer_one(struct service *s, struct exchange *x, struct turn *t, struct request *r, size_t len)
+static enum exchange_end answer_request(struct turn *t, struct piece *p)
 {
+        struct service *s = t->service;
+        struct exchange *x = p->x;
         struct answer a;
 
-        r->keep_alive &= !x->is_last;
-        if (pipeline_answer(t, r, &x->sign, &a) == VERDICT_PARKED)
+        if (SERVICE_OUT_SIZE - s->out.len < SERVICE_ANSWER_MAX)
+                return EXCHANGE_FULL;
+        s->client = x->client;
+        s->client_address = x->client_address;
+        p->request.keep_alive &= !x->is_last;
+        if (pipeline_answer(t, &p->request, &x->sign, &a) == VERDICT_PARKED) {
+                *x->ask = s->ask;
                 return EXCHANGE_PARKED;
-        render(s, r, &a, t->now_s);
-        x->used += len;
-        *x->state = (struct http1_state){0};
+        }
+        render(s, &p->request, &a, t->now_s);
+        x->used += p->len;
+        x->state = (struct http1_state){0};
         x->sign.answer = NULL; /* it was the first request's */
         x->sign.refused = false;
         x->sign.n_asked = 0;
-        return after(x, r, &a);
+        return after(x, &p->request, &a);
+}
+
+/* The turn has begun if the piece is a request. */
+static void answer_piece(struct service *s, struct turn *t, struct piece *p)
+{
+        struct exchange *x = p->x;
+
+        if (x->end != EXCHANGE_MORE) /* what came before it ended the connection, or waits */
+                return;
+        if (x->out_len == 0)
+                x->out_at = s->out.len;
+        if (p->outcome == HTTP1_REQUEST) {
+                x->end = answer_request(t, p);
+        } else {
+                x->state = p->state;
+                if (p->outcome == HTTP1_CONTINUE)
+                        builder_put(&s->out, BYTES_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
+                else if (p->outcome == HTTP1_REFUSED)
+                        refuse(s, x, p->status);
+        }
+        x->out_len = s->out.len - x->out_at;
 }
 
 struct lazy_turn {
@@ -248,75 +358,85 @@ struct lazy_turn {
         bool has_begun;
 };
 
-/* The next request of the input, if it is whole. OK: x->end may be looked at; else the turn could not begin. */
-static enum err step(struct service *s, struct exchange *x, struct lazy_turn *lazy)
+/* The turn begins with the first whole request. */
+static enum err look_ahead(struct service *s, struct lazy_turn *lazy, struct piece pieces[], unsigned n)
 {
-        struct bytes rest = bytes_make(&x->in.data[x->used], x->in.len - x->used);
-        struct request r;
-        size_t len = 0;
-        unsigned status = 400;
-        enum http1_outcome outcome;
-        enum err e;
+        struct request *requests[SERVICE_AHEAD];
+        unsigned n_requests = 0;
+        enum err e = OK;
 
-        x->end = EXCHANGE_MORE;
-        outcome = http1_read(&s->limits, x->state, rest, s->body_memory, &r, &len, &status);
-        if (outcome == HTTP1_MORE)
-                return ERR_AGAIN;
-        if (outcome == HTTP1_CONTINUE) {
-                builder_put(&s->out, BYTES_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
-                return ERR_AGAIN;
-        }
-        if (outcome == HTTP1_REFUSED) {
-                refuse(s, x, status);
-                return OK;
-        }
-        if (!lazy->has_begun) {
+        for (unsigned i = 0; i < n; i++)
+                if (pieces[i].outcome == HTTP1_REQUEST)
+                        requests[n_requests++] = &pieces[i].request;
+        if (n_requests > 0 && !lazy->has_begun)
                 e = turn_begin(s, &lazy->turn);
-                if (e != OK)
-                        return e == ERR_AGAIN ? ERR_STALE : e;
-                lazy->has_begun = true;
-        }
-        x->end = answer_one(s, x, &lazy->turn, &r, len);
+        if (e != OK)
+                return e == ERR_AGAIN ? ERR_STALE : e;
+        lazy->has_begun |= n_requests > 0;
+        if (n_requests > 0)
+                pipeline_look_ahead(&lazy->turn, requests, n_requests);
         return OK;
 }
 
 /* As many requests as there are and fit, in one turn. ERR_STALE: none of it counts. */
-static enum err run_turn(struct service *s, struct exchange *x)
+static enum err run_turn(struct service *s, struct exchange xs[], unsigned n)
 {
         struct lazy_turn lazy = {.has_begun = false};
+        struct piece pieces[SERVICE_AHEAD];
+        unsigned first = 0, n_pieces;
         enum err e = OK;
 
-        while (e == OK && x->end == EXCHANGE_MORE) {
-                if (SERVICE_OUT_SIZE - s->out.len < SERVICE_ANSWER_MAX)
-                        x->end = EXCHANGE_FULL;
-                else
-                        e = step(s, x, &lazy);
-        }
+        do {
+                n_pieces = read_pieces(s, xs, n, &first, pieces);
+                e = look_ahead(s, &lazy, pieces, n_pieces);
+                for (unsigned i = 0; e == OK && i < n_pieces; i++)
+                        answer_piece(s, &lazy.turn, &pieces[i]);
+        } while (e == OK && n_pieces > 0);
         if (lazy.has_begun && turn_end(&lazy.turn) != OK)
                 return ERR_STALE;
-        return e == ERR_AGAIN ? OK : e;
+        return e == OK && builder_failed(&s->out) ? ERR_NOMEM : e;
 }
 
-static void undo(struct service *s, struct exchange *x, const struct exchange *before, const struct http1_state *state)
+static void undo(struct service *s, struct exchange xs[], const struct exchange before[], unsigned n)
 {
-        crl_file_release(x->file);
-        *x = *before;
-        *x->state = *state;
+        for (unsigned i = 0; i < n; i++) {
+                crl_file_release(xs[i].file);
+                xs[i] = before[i];
+        }
         builder_reset(&s->out);
 }
 
-void pipeline_run(struct service *s, struct exchange *x)
+/* The store cannot be read: say so, once, and let them come back. Of several nobody is told by what another one asked. */
+static void give_up(struct service *s, struct exchange xs[], unsigned n)
 {
-        struct http1_state state = *x->state;
-        struct exchange before = *x;
+        if (n == 1) {
+                refuse(s, &xs[0], 503);
+                xs[0].out_len = s->out.len;
+        }
+        for (unsigned i = 0; n > 1 && i < n; i++)
+                xs[i].end = EXCHANGE_FULL;
+}
+
+void pipeline_run(struct service *s, struct exchange xs[], unsigned n)
+{
+        struct exchange before[SERVICE_AHEAD];
         enum err e = ERR_STALE;
 
-        for (unsigned i = 0; i < PIPELINE_MAX_TURNS && e == ERR_STALE; i++) {
-                undo(s, x, &before, &state);
-                e = run_turn(s, x);
+        for (unsigned i = 0; i < n; i++) {
+                xs[i].used = xs[i].read = xs[i].out_at = xs[i].out_len = 0;
+                xs[i].end = EXCHANGE_MORE;
+                xs[i].is_refused = xs[i].is_read = false;
+                xs[i].file = NULL;
+                before[i] = xs[i];
         }
-        if (e == OK && !builder_failed(&s->out))
+        builder_reset(&s->out);
+        for (unsigned i = 0; i < PIPELINE_MAX_TURNS && e == ERR_STALE; i++) {
+                if (i > 0)
+                        undo(s, xs, before, n);
+                e = run_turn(s, xs, n);
+        }
+        if (e == OK)
                 return;
-        undo(s, x, &before, &state); /* the store cannot be read: say so, once, and let them come back */
-        refuse(s, x, 503);
+        undo(s, xs, before, n);
+        give_up(s, xs, n);
 }

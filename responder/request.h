@@ -20,6 +20,9 @@ enum protocol {
         PROTOCOL_N,
 };
 
+struct route;
+struct ocsp_question;
+
 struct request {
         enum method method;
         enum protocol protocol;
@@ -33,6 +36,11 @@ struct request {
         struct bytes range;
         struct bytes if_range;
         struct bytes body;
+
+        /* what pipeline_look_ahead found out; NULL: nothing */
+        const struct route *route;
+        struct bytes rest; /* of the path, behind the route's prefix */
+        struct ocsp_question *question;
 };
 
 /* RFC 9110 9: names are case-sensitive. */

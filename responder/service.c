@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "responder/ocsp_question.h"
 #include "store/meta.h"
 
 #define N_WINDOWS 4096
@@ -19,7 +20,9 @@ enum err service_init(struct service *s, const struct conf *conf, struct env *en
         s->out_memory = malloc(SERVICE_OUT_SIZE);
         s->body_memory = malloc(conf->max_body + 1);
         s->der_memory = malloc(conf->max_uri + 1);
-        if (!s->cas || !s->windows || !s->crls || !s->out_memory || !s->body_memory || !s->der_memory) {
+        s->ahead = malloc(SERVICE_AHEAD * sizeof *s->ahead);
+        s->ahead_memory = malloc(SERVICE_AHEAD * sizeof *s->ahead_memory);
+        if (!s->cas || !s->windows || !s->crls || !s->out_memory || !s->body_memory || !s->der_memory || !s->ahead || !s->ahead_memory) {
                 service_done(s);
                 return ERR_NOMEM;
         }
@@ -35,6 +38,8 @@ void service_done(struct service *s)
         free(s->out_memory);
         free(s->body_memory);
         free(s->der_memory);
+        free(s->ahead);
+        free(s->ahead_memory);
         *s = (struct service){0};
 }
 

@@ -21,6 +21,11 @@
 #define SERVICE_OUT_SIZE (192 * 1024)
 #define SERVICE_ANSWER_MAX (72 * 1024)
 #define SERVICE_SHAPES 64
+/* Requests that are looked at ahead together; the longest path of a GET among them. */
+#define SERVICE_AHEAD 16
+#define SERVICE_AHEAD_PATH 512
+
+struct ocsp_question;
 
 struct service {
         const struct conf *conf;
@@ -40,6 +45,8 @@ struct service {
         uint8_t *out_memory;
         uint8_t *body_memory;     /* limits.max_body: a chunked body, put together */
         uint8_t *der_memory;      /* limits.max_uri: a GET's request, decoded */
+        struct ocsp_question *ahead; /* SERVICE_AHEAD questions, of requests that were looked at ahead ... */
+        uint8_t (*ahead_memory)[SERVICE_AHEAD_PATH]; /* ... and what they borrow from */
         struct ocsp_shape shapes[SERVICE_SHAPES]; /* of the requests seen last, by length and issuer */
         struct builder tags;      /* of the answer in hand, in tags_memory: holds those of OCSP_CERT_IDS_MAX serials */
         uint8_t tags_memory[4096];
