@@ -221,6 +221,12 @@ void fixture_sign(struct fixture *f, const char *serial_hex, int64_t this_update
         assert_int_equal(txn_commit(txn), OK);
 }
 
+void fixture_import_good(struct fixture *f, const char *serial_hex)
+{
+        fixture_import(f, serial_hex);
+        fixture_sign(f, serial_hex, NOW - 100, NOW + 86400);
+}
+
 static struct revocation revocation_of(struct fixture *f, struct bytes serial)
 {
         return (struct revocation){.ca_key = f->ca, .serial = serial, .reason = REASON_KEY_COMPROMISE};
@@ -465,6 +471,23 @@ void client_post(struct client *c, const struct asking *a)
         client_send(c, builder_bytes(&b));
 }
 
+struct reply client_ask_text(struct client *c, const char *text)
+{
+        struct reply r;
+
+        client_send(c, bytes_str(text));
+        assert_true(client_take(c, false, &r));
+        return r;
+}
+
+void client_expect(struct client *c, enum ocsp_cert_status want)
+{
+        struct reply r;
+
+        assert_true(client_take(c, false, &r));
+        assert_int_equal(reply_status(c->f, &r).cert_status, want);
+}
+
 struct bytes reply_field(const struct reply *r, const char *name)
 {
         size_t name_len = strlen(name);
@@ -532,6 +555,16 @@ bool engine_take(struct fixture *f, struct msg_sign_ask *ret_ask)
                 return false;
         assert_int_equal(msg_sign_ask_take(bytes_make(packet, len), ret_ask), OK);
         return true;
+}
+
+struct msg_sign_ask engine_expect(struct client *c)
+{
+        struct msg_sign_ask ask;
+        struct reply r;
+
+        assert_true(engine_take(c->f, &ask));
+        assert_false(client_take(c, false, &r));
+        return ask;
 }
 
 void engine_send(struct fixture *f, const struct msg_sign_answer *answer)

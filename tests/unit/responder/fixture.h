@@ -51,6 +51,8 @@ int fixture_tear_down(void **state);
 void fixture_import(struct fixture *f, const char *serial_hex);
 /* Signs the serial's present status in a new window and puts the signature in its row. */
 void fixture_sign(struct fixture *f, const char *serial_hex, int64_t this_update_s, int64_t next_update_s);
+/* A record that is signed as good for a day. */
+void fixture_import_good(struct fixture *f, const char *serial_hex);
 void fixture_revoke(struct fixture *f, const char *serial_hex, int64_t now_s);
 /* Stages a batch of one; *ret_batch is its id. Activating it is one more commit. */
 uint32_t fixture_stage(struct fixture *f, const char *serial_hex);
@@ -69,6 +71,7 @@ struct asking {
         bool foreign;          /* another issuer's name hash */
         bool second_foreign;   /* ... in the second CertID only */
 };
+#define ASK(...) (&(struct asking){.serials = {__VA_ARGS__}})
 /* OCSPRequest DER into `ret` (growing). */
 void fixture_put_request(const struct fixture *f, struct builder *ret, const struct asking *a);
 /* Whole HTTP requests. `fields` are further field lines. */
@@ -97,6 +100,9 @@ bool client_take(struct client *c, bool is_head, struct reply *ret_reply);
 /* One request, and its reply. `method` NULL: POST. */
 struct reply client_ask(struct client *c, const struct asking *a, const char *method, const char *fields);
 void client_post(struct client *c, const struct asking *a);
+struct reply client_ask_text(struct client *c, const char *text);
+/* The next reply says so. */
+void client_expect(struct client *c, enum ocsp_cert_status want);
 /* The value of a field of the reply, or empty. */
 struct bytes reply_field(const struct reply *r, const char *name);
 /* Parses the body, verifies the signature with the issuer's key, and gives the one status in it. */
@@ -108,6 +114,8 @@ void assert_ocsp_error(const struct reply *r, enum ocsp_response_status want);
 
 /* Pumps, and takes the next question; false: none came. */
 bool engine_take(struct fixture *f, struct msg_sign_ask *ret_ask);
+/* The question that is asked for this client, who is told nothing yet. */
+struct msg_sign_ask engine_expect(struct client *c);
 void engine_send(struct fixture *f, const struct msg_sign_answer *answer);
 /* Signs `status` for the question's first CertID, and answers with it and that generation. */
 void engine_answer(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status *status, uint32_t generation,

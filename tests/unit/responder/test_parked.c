@@ -1,30 +1,34 @@
-/* A parked request: what the engine answers counts only for the rows as they stand when it resumes, and only for that request. */
+/* A parked request: what the engine answers counts only for the rows as they stand when it resumes, and only for that request; and what
+ * becomes of it when the engine refuses, hangs or is gone. */
 #include "fixture.h"
 
 #define A "11"
 #define B "22"
-#define ASK(...) (&(struct asking){.serials = {__VA_ARGS__}})
 
 static const struct ocsp_status good = {.cert_status = OCSP_GOOD};
 static const struct ocsp_status revoked = {.cert_status = OCSP_REVOKED, .reason = REASON_KEY_COMPROMISE, .revoked_at_s = NOW - 10};
 
-/* Takes a question, tells nothing to the client yet. */
-static struct msg_sign_ask expect_asked(struct client *c)
+/* ---- what counts when it resumes ---- */
+
+static void a_late_good_is_never_sent(void **state)
 {
-        struct msg_sign_ask ask;
+        struct msg_sign_ask first, second;
+        struct client c;
         struct reply r;
 
-        assert_true(engine_take(c->f, &ask));
-        assert_false(client_take(c, false, &r));
-        return ask;
-}
-
-static void expect_status(struct client *c, enum ocsp_cert_status want)
-{
-        struct reply r;
-
-        assert_true(client_take(c, false, &r));
-        assert_int_equal(reply_status(c->f, &r).cert_status, want);
+        fixture_import(*state, A);
+        client_open(&c, *state);
+        client_post(&c, ASK(A));
+        assert_true(engine_take(*state, &first));
+        fixture_revoke(*state, A, NOW);
+        engine_answer(*state, &first, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW); /* signed before the commit */
+        assert_false(client_take(&c, false, &r));
+        assert_true(engine_take(*state, &second)); /* asked again */
+        engine_answer(*state, &second, &(struct ocsp_status){.cert_status = OCSP_REVOKED, .revoked_at_s = NOW}, 1, NOW);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
+        assert_false(client_take(&c, false, &r));
+        client_close(&c);
 }
 
 /* DESIGN: a status is only ever answered from a window whose thisUpdate is at or after the change. */
@@ -37,11 +41,11 @@ static void an_answer_made_before_the_change_is_asked_for_anew_whatever_its_gene
         fixture_revoke(*state, A, NOW - 10);
         client_open(&c, *state);
         client_post(&c, ASK(A));
-        ask = expect_asked(&c);
+        ask = engine_expect(&c);
         engine_answer(*state, &ask, &revoked, 1, NOW - 11);
-        ask = expect_asked(&c);
+        ask = engine_expect(&c);
         engine_answer(*state, &ask, &revoked, 1, NOW - 10);
-        expect_status(&c, OCSP_REVOKED);
+        client_expect(&c, OCSP_REVOKED);
         client_close(&c);
 }
 
@@ -54,7 +58,7 @@ static void an_answer_that_is_over_when_it_comes_is_asked_for_anew(void **state)
         fixture_import(*state, A);
         client_open(&c, *state);
         client_post(&c, ASK(A));
-        ask = expect_asked(&c);
+        ask = engine_expect(&c);
         clock_freeze_ms((NOW + 86400) * 1000LL); /* its nextUpdate */
         engine_answer(*state, &ask, &good, 0, NOW);
         assert_false(client_take(&c, false, &r));
@@ -76,95 +80,75 @@ static void an_answer_for_another_number_of_certificates_is_asked_for_anew(void 
         fixture_revoke(*state, B, NOW - 10);
         client_open(&c, *state);
         client_post(&c, ASK(A, B));
-        ask = expect_asked(&c);
+        ask = engine_expect(&c);
         ask.n_cert_ids = 1;
         engine_answer(*state, &ask, &good, 0, NOW); /* says nothing of B */
-        expect_asked(&c);
+        engine_expect(&c);
         client_close(&c);
 }
 
-/* req 3.5, for what was signed just now: in the second of the change no date vouches for it. */
-static void a_date_revives_nothing_that_was_signed_on_demand(void **state)
+static void a_truth_that_keeps_moving_ends_in_try_later(void **state)
 {
-        _cleanup_(builder_done) struct builder b = {0};
-        struct msg_sign_ask ask;
-        struct client c;
-
-        fixture_import(*state, A);
-        fixture_revoke(*state, A, NOW - 10);
-        client_open(&c, *state);
-        fixture_put_get(*state, &b, "GET", ASK(A), "If-Modified-Since: Sat, 21 Nov 2026 09:59:50 GMT\r\n");
-        client_send(&c, builder_bytes(&b));
-        ask = expect_asked(&c);
-        engine_answer(*state, &ask, &revoked, 1, NOW - 10);
-        expect_status(&c, OCSP_REVOKED);
-        client_close(&c);
-}
-
-static void one_revoked_among_several_bounds_how_long_all_are_cached(void **state)
-{
-        static const char *const orders[][2] = {{A, B}, {B, A}};
-        struct fixture *f = *state;
         struct msg_sign_ask ask;
         struct client c;
         struct reply r;
+        unsigned n = 0;
 
-        fixture_import(f, A);
-        fixture_import(f, B);
-        fixture_revoke(f, B, NOW - 10);
-        client_open(&c, f);
-        for (size_t i = 0; i < 2; i++) {
-                struct msg_sign_answer answer = {.outcome = MSG_SIGNED, .n_cert_ids = 2, .this_update_s = NOW,
-                        .next_update_s = NOW + 86400, .response = BYTES_LIT("stands for one")};
-
-                client_post(&c, ASK(orders[i][0], orders[i][1]));
-                ask = expect_asked(&c);
-                answer.id = ask.id;
-                answer.generations[strcmp(orders[i][0], B) == 0 ? 0 : 1] = 1;
-                engine_send(f, &answer);
-                assert_true(client_take(&c, false, &r));
-                assert_field(&r, "Cache-Control", "max-age=300, public, no-transform, must-revalidate");
-        }
+        fixture_import(*state, A);
+        client_open(&c, *state);
+        client_post(&c, ASK(A));
+        for (; n < 20 && engine_take(*state, &ask); n++)
+                engine_answer(*state, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 77, NOW);
+        assert_in_range(n, 2, 10);
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
         client_close(&c);
 }
 
-/* RFC 6960 4.2.2.2: our signer speaks for none but our certificates. */
-static void one_certificate_of_another_issuer_among_several_is_unauthorized(void **state)
+static void a_signature_that_came_back_meanwhile_is_used(void **state)
 {
         struct msg_sign_ask ask;
         struct client c;
         struct reply r;
 
         fixture_import(*state, A);
-        fixture_import(*state, B);
         client_open(&c, *state);
-        r = client_ask(&c, &(struct asking){.serials = {A, B}, .second_foreign = true}, NULL, "");
-        assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
-        assert_false(engine_take(*state, &ask));
-        client_close(&c);
-}
-
-/* RFC 5280 4.1.2.2: serials are positive; even were there a row, nobody issued that. */
-static void a_negative_serial_is_unauthorized_and_never_signed(void **state)
-{
-        struct fixture *f = *state;
-        struct msg_sign_ask ask;
-        struct client c;
-        struct reply r;
-
-        fixture_import(f, "80");
-        f->issuer.profile = CONF_PROFILE_PRIVATE;
-        client_open(&c, f);
-        for (int i = 0; i < 2; i++) {
-                f->issuer.ocsp_extended_revoked = i == 1;
-                r = client_ask(&c, ASK("80"), NULL, "");
-                assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
-        }
-        assert_false(engine_take(f, &ask));
+        client_post(&c, ASK(A));
+        assert_true(engine_take(*state, &ask));
+        fixture_sign(*state, A, NOW - 5, NOW + 1000);
+        engine_refuse(*state, &ask, MSG_TRY_LATER);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
         client_close(&c);
 }
 
 /* ---- one request's affair is not the next one's ---- */
+
+/* DESIGN: behind a parked request nothing is parsed, so what is committed meanwhile counts for it. */
+static void a_request_behind_a_parked_one_sees_the_truth_when_its_turn_comes(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        fixture_import(*state, B);
+        fixture_put_post(*state, &b, ASK(B), "");
+        fixture_put_get(*state, &b, "GET", ASK(A), "");
+        client_open(&c, *state);
+        client_send(&c, builder_bytes(&b));
+        assert_true(engine_take(*state, &ask));
+        assert_false(client_take(&c, false, &r));
+        fixture_revoke(*state, A, NOW - 10);
+        fixture_sign(*state, A, NOW - 10, NOW + 1000);
+        engine_answer(*state, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
+        client_close(&c);
+}
 
 static void a_refusal_is_not_for_the_request_behind(void **state)
 {
@@ -182,7 +166,7 @@ static void a_refusal_is_not_for_the_request_behind(void **state)
                 fixture_import(f, serial);
                 client_open(&holders[i], f);
                 client_post(&holders[i], ASK(serial));
-                asks[i] = expect_asked(&holders[i]);
+                asks[i] = engine_expect(&holders[i]);
         }
         client_open(&c, f);
         fixture_put_post(f, &b, ASK("05"), "");
@@ -192,7 +176,7 @@ static void a_refusal_is_not_for_the_request_behind(void **state)
         assert_ocsp_error(&r, OCSP_TRY_LATER);
         assert_false(client_take(&c, false, &r));
         engine_answer(f, &asks[0], &good, 0, NOW);
-        expect_status(&c, OCSP_GOOD);
+        client_expect(&c, OCSP_GOOD);
         for (size_t i = 0; i < 4; i++)
                 client_close(&holders[i]);
         client_close(&c);
@@ -213,17 +197,44 @@ static void how_often_one_was_asked_for_is_not_counted_against_the_request_behin
         client_send(&c, builder_bytes(&b));
         for (int request = 0; request < 2; request++) {
                 for (int i = 0; i < 3; i++) {
-                        ask = expect_asked(&c);
+                        ask = engine_expect(&c);
                         engine_answer(f, &ask, &good, 77, NOW); /* of a generation that never was */
                 }
-                ask = expect_asked(&c);
+                ask = engine_expect(&c);
                 engine_answer(f, &ask, &good, 0, NOW);
-                expect_status(&c, OCSP_GOOD);
+                client_expect(&c, OCSP_GOOD);
         }
         client_close(&c);
 }
 
 /* ---- what shares a signing ---- */
+
+static void parked_requests_share_one_question(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c[5];
+        struct reply r;
+
+        fixture_import(f, A);
+        for (size_t i = 0; i < 5; i++) {
+                client_open(&c[i], f);
+                client_post(&c[i], ASK(A));
+        }
+        assert_true(engine_take(f, &ask));
+        assert_false(engine_take(f, &(struct msg_sign_ask){0}));
+        assert_int_equal(sign_client_open(f->pool.sign), 1);
+        client_close(&c[2]); /* one leaves before the answer */
+        engine_answer(f, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
+        for (size_t i = 0; i < 5; i++) {
+                if (i == 2)
+                        continue;
+                assert_true(client_take(&c[i], false, &r));
+                assert_int_equal(reply_status(f, &r).cert_status, OCSP_GOOD);
+                client_close(&c[i]);
+        }
+        assert_int_equal(sign_client_open(f->pool.sign), 0);
+}
 
 static void questions_that_differ_in_anything_are_asked_one_by_one(void **state)
 {
@@ -242,14 +253,119 @@ static void questions_that_differ_in_anything_are_asked_one_by_one(void **state)
         for (size_t i = 0; i < 4; i++) {
                 client_open(&c[i], f);
                 client_post(&c[i], &askings[i]);
-                ask = expect_asked(&c[i]);
+                ask = engine_expect(&c[i]);
                 assert_int_equal(ask.cert_id_hash, askings[i].hash);
         }
         for (size_t i = 0; i < 4; i++)
                 client_close(&c[i]);
 }
 
-/* ---- an engine that hangs ---- */
+/* ---- an engine that refuses, hangs or is gone ---- */
+
+static void beyond_the_credit_the_answer_is_try_later_at_once(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c[5];
+        struct reply r;
+
+        for (size_t i = 0; i < 5; i++) {
+                char serial[3];
+
+                snprintf(serial, sizeof serial, "%02x", (unsigned)i + 1);
+                fixture_import(f, serial);
+                client_open(&c[i], f);
+                client_post(&c[i], ASK(serial));
+                pump(f);
+        }
+        for (size_t i = 0; i < 4; i++) { /* sign_per_worker */
+                assert_true(engine_take(f, &ask));
+                assert_false(client_take(&c[i], false, &r));
+        }
+        assert_false(engine_take(f, &ask));
+        assert_true(client_take(&c[4], false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        for (size_t i = 0; i < 5; i++)
+                client_close(&c[i]);
+}
+
+static void what_the_engine_refuses_is_refused(void **state)
+{
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        fixture_import(*state, A);
+        client_open(&c, *state);
+        client_post(&c, ASK(A));
+        assert_true(engine_take(*state, &ask));
+        engine_refuse(*state, &ask, MSG_TRY_LATER);
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        client_post(&c, ASK(A));
+        assert_true(engine_take(*state, &ask));
+        engine_refuse(*state, &ask, MSG_UNAUTHORIZED);
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
+        client_close(&c);
+}
+
+static void with_the_engine_away_the_answer_is_try_later(void **state)
+{
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+
+        fixture_import(f, A);
+        cleanup_close(&f->engine_listener);
+        f->engine_listener = -1;
+        client_open(&c, f);
+        for (int i = 0; i < 2; i++) {
+                client_post(&c, ASK(A));
+                assert_true(client_take(&c, false, &r));
+                assert_ocsp_error(&r, OCSP_TRY_LATER);
+        }
+        client_close(&c);
+}
+
+static void an_engine_that_goes_away_frees_those_that_wait(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        fixture_import(f, A);
+        client_open(&c, f);
+        client_post(&c, ASK(A));
+        assert_true(engine_take(f, &ask));
+        cleanup_close(&f->engine);
+        f->engine = -1;
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        client_close(&c);
+}
+
+static void waiting_ends_in_try_later(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        fixture_import(f, A);
+        client_open(&c, f);
+        client_post(&c, ASK(A));
+        assert_true(engine_take(f, &ask));
+        fixture_at_ms(f, clock_mono_ms() + 4000);
+        assert_false(client_take(&c, false, &r));
+        fixture_at_ms(f, clock_mono_ms() + 6000);
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        engine_answer(f, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW); /* too late: nobody waits */
+        assert_false(client_take(&c, false, &r));
+        client_close(&c);
+}
 
 static void an_engine_that_does_not_answer_is_given_up_and_its_questions_are_free_again(void **state)
 {
@@ -262,7 +378,7 @@ static void an_engine_that_does_not_answer_is_given_up_and_its_questions_are_fre
         fixture_import(f, A);
         client_open(&c, f);
         client_post(&c, ASK(A));
-        expect_asked(&c);
+        engine_expect(&c);
         fixture_at_ms(f, start + 6000); /* park_timeout: the client is told, the question stays open */
         assert_true(client_take(&c, false, &r));
         assert_ocsp_error(&r, OCSP_TRY_LATER);
@@ -273,9 +389,26 @@ static void an_engine_that_does_not_answer_is_given_up_and_its_questions_are_fre
         f->engine = -1;
         fixture_at_ms(f, start + 12000); /* after the pause before it is called again */
         client_post(&c, ASK(A));
-        ask = expect_asked(&c);
+        ask = engine_expect(&c);
         engine_answer(f, &ask, &good, 0, NOW);
-        expect_status(&c, OCSP_GOOD);
+        client_expect(&c, OCSP_GOOD);
+        client_close(&c);
+}
+
+static void nonsense_from_the_engine_cuts_the_line(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        fixture_import(f, A);
+        client_open(&c, f);
+        client_post(&c, ASK(A));
+        assert_true(engine_take(f, &ask));
+        assert_int_equal(msg_send(f->engine, BYTES_LIT("nonsense"), -1), OK);
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
         client_close(&c);
 }
 
@@ -284,17 +417,24 @@ static void an_engine_that_does_not_answer_is_given_up_and_its_questions_are_fre
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                TEST(a_late_good_is_never_sent),
                 TEST(an_answer_made_before_the_change_is_asked_for_anew_whatever_its_generation),
                 TEST(an_answer_that_is_over_when_it_comes_is_asked_for_anew),
                 TEST(an_answer_for_another_number_of_certificates_is_asked_for_anew),
-                TEST(a_date_revives_nothing_that_was_signed_on_demand),
-                TEST(one_revoked_among_several_bounds_how_long_all_are_cached),
-                TEST(one_certificate_of_another_issuer_among_several_is_unauthorized),
-                TEST(a_negative_serial_is_unauthorized_and_never_signed),
+                TEST(a_truth_that_keeps_moving_ends_in_try_later),
+                TEST(a_signature_that_came_back_meanwhile_is_used),
+                TEST(a_request_behind_a_parked_one_sees_the_truth_when_its_turn_comes),
                 TEST(a_refusal_is_not_for_the_request_behind),
                 TEST(how_often_one_was_asked_for_is_not_counted_against_the_request_behind),
+                TEST(parked_requests_share_one_question),
                 TEST(questions_that_differ_in_anything_are_asked_one_by_one),
+                TEST(beyond_the_credit_the_answer_is_try_later_at_once),
+                TEST(what_the_engine_refuses_is_refused),
+                TEST(with_the_engine_away_the_answer_is_try_later),
+                TEST(an_engine_that_goes_away_frees_those_that_wait),
+                TEST(waiting_ends_in_try_later),
                 TEST(an_engine_that_does_not_answer_is_given_up_and_its_questions_are_free_again),
+                TEST(nonsense_from_the_engine_cuts_the_line),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,6 @@
 
 #define A "11"
 #define B "22"
-#define ASK(...) (&(struct asking){.serials = {__VA_ARGS__}})
 
 /* ---- turns that take too long ---- */
 
@@ -43,12 +42,6 @@ static int set_up(void **state)
         return rc;
 }
 
-static void signed_a(struct fixture *f)
-{
-        fixture_import(f, A);
-        fixture_sign(f, A, NOW - 100, NOW + 86400);
-}
-
 static void revoke_a(struct fixture *f)
 {
         fixture_revoke(f, A, NOW - 10);
@@ -61,9 +54,8 @@ static void what_a_slow_turn_rendered_is_thrown_away_and_rendered_from_the_newes
         struct client c;
         struct reply r;
 
-        signed_a(*state);
-        fixture_import(*state, B);
-        fixture_sign(*state, B, NOW - 100, NOW + 86400);
+        fixture_import_good(*state, A);
+        fixture_import_good(*state, B);
         client_open(&c, *state);
         fixture_put_get(*state, &b, "GET", ASK(B), "");
         fixture_put_get(*state, &b, "GET", ASK(A), "");
@@ -84,7 +76,7 @@ static void turns_that_are_all_too_slow_end_in_503(void **state)
         struct client c;
         struct reply r;
 
-        signed_a(*state);
+        fixture_import_good(*state, A);
         client_open(&c, *state);
         n_slow = UINT32_MAX;
         r = client_ask(&c, ASK(A), "GET", "");
@@ -114,7 +106,7 @@ static void what_a_slow_turn_cached_is_read_again(void **state)
         struct client c;
         struct reply r;
 
-        signed_a(*state);
+        fixture_import_good(*state, A);
         client_open(&c, *state);
         for (size_t i = 0; i < sizeof tears / sizeof tears[0]; i++) {
                 n_slow = 1;
@@ -180,7 +172,7 @@ static void the_access_log_has_one_line_for_a_request_that_was_answered_anew(voi
         struct client c;
         char path[128];
 
-        signed_a(f);
+        fixture_import_good(f, A);
         snprintf(path, sizeof path, "%s/access", f->folder);
         f->conf.access_log = path;
         client_open(&c, f);

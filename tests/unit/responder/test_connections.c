@@ -1,0 +1,224 @@
+/* One connection over HTTP/1.1: order, slowness on either side, timeouts, ends. */
+#include "fixture.h"
+
+#define A "11"
+#define B "22"
+
+static void sixteen_pipelined_requests_are_answered_in_order(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        fixture_import(*state, B);
+        fixture_revoke(*state, B, NOW - 100);
+        fixture_sign(*state, B, NOW - 50, NOW + 1000);
+        for (unsigned i = 0; i < 16; i++)
+                fixture_put_get(*state, &b, "GET", i % 3 == 0 ? ASK(B) : ASK(A), "");
+        client_open(&c, *state);
+        client_send(&c, builder_bytes(&b));
+        for (unsigned i = 0; i < 16; i++) {
+                assert_true(client_take(&c, false, &r));
+                assert_int_equal(reply_status(*state, &r).cert_status, i % 3 == 0 ? OCSP_REVOKED : OCSP_GOOD);
+        }
+        assert_false(client_take(&c, false, &r));
+        client_close(&c);
+}
+
+static void a_trickled_request_is_answered_when_it_is_whole(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        fixture_put_post(*state, &b, ASK(A), "");
+        client_open(&c, *state);
+        for (size_t i = 0; i < b.len; i++) {
+                assert_false(client_take(&c, false, &r));
+                client_send(&c, bytes_make(&b.data[i], 1));
+        }
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
+        client_close(&c);
+}
+
+static void trickling_does_not_stretch_the_time_a_request_may_take(void **state)
+{
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+        int64_t start = clock_mono_ms();
+
+        client_open(&c, f);
+        client_send(&c, BYTES_LIT("GET / HTTP/1.1\r\nX: "));
+        pump(f);
+        for (int s = 1; s < 10; s++) {
+                client_send(&c, BYTES_LIT("x"));
+                pump(f);
+                fixture_at_ms(f, start + s * 1000);
+                assert_false(client_take(&c, false, &r));
+        }
+        fixture_at_ms(f, start + 11000);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(r.status, 408);
+        assert_field(&r, "Connection", "close");
+        assert_false(client_take(&c, false, &r));
+        assert_true(c.is_closed);
+        client_close(&c);
+}
+
+static void an_idle_connection_ends_by_its_timeout(void **state)
+{
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+        int64_t start = clock_mono_ms();
+
+        fixture_import_good(f, A);
+        client_open(&c, f);
+        client_ask(&c, ASK(A), "GET", "");
+        fixture_at_ms(f, start + 59000);
+        assert_false(client_take(&c, false, &r));
+        assert_false(c.is_closed);
+        fixture_at_ms(f, start + 61000);
+        assert_false(client_take(&c, false, &r));
+        assert_true(c.is_closed);
+        assert_int_equal(f->pool.n_open, 0);
+        client_close(&c);
+}
+
+static void an_answer_that_is_not_taken_ends_the_connection(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct fixture *f = *state;
+        struct client c;
+        int64_t start = clock_mono_ms();
+
+        fixture_import_good(f, A);
+        client_open(&c, f);
+        for (unsigned i = 0; i < 16; i++)
+                fixture_put_get(f, &b, "GET", ASK(A), "");
+        for (unsigned i = 0; i < 200 && send(c.fd, b.data, b.len, MSG_NOSIGNAL) == (ssize_t)b.len; i++)
+                pump(f);
+        fixture_at_ms(f, start + 29000);
+        assert_int_equal(f->pool.n_open, 1);
+        fixture_at_ms(f, start + 32000);
+        assert_int_equal(f->pool.n_open, 0);
+        client_close(&c);
+}
+
+static void a_slow_reader_gets_every_answer_in_the_end(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+        unsigned n_sent = 0, n_got = 0;
+
+        fixture_import_good(f, A);
+        client_open(&c, f);
+        fixture_put_get(f, &b, "GET", ASK(A), "");
+        while (n_sent < 5000 && send(c.fd, b.data, b.len, MSG_NOSIGNAL) == (ssize_t)b.len) {
+                n_sent++;
+                pump(f);
+        }
+        assert_true(n_sent > 100);
+        while (client_take(&c, false, &r)) {
+                assert_int_equal(r.status, 200);
+                n_got++;
+        }
+        assert_int_equal(n_got, n_sent);
+        client_close(&c);
+}
+
+static void a_connection_closes_when_its_client_says_so(void **state)
+{
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        client_open(&c, *state);
+        r = client_ask(&c, ASK(A), "GET", "Connection: close\r\n");
+        assert_field(&r, "Connection", "close");
+        assert_false(client_take(&c, false, &r));
+        assert_true(c.is_closed);
+        client_close(&c);
+}
+
+static void continue_is_sent_before_the_content(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        fixture_put_post(*state, &b, ASK(A), "Expect: 100-continue\r\n");
+        client_open(&c, *state);
+        client_send(&c, bytes_make(b.data, b.len - 20));
+        assert_true(client_take(&c, true, &r));
+        assert_int_equal(r.status, 100);
+        client_send(&c, bytes_make(&b.data[b.len - 20], 20));
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
+        client_close(&c);
+}
+
+static void draining_finishes_what_is_under_way_and_ends_the_rest(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client idle, parked, half, sent;
+        struct reply r;
+
+        fixture_import_good(f, A);
+        fixture_import(f, B);
+        client_open(&idle, f);
+        client_open(&parked, f);
+        client_post(&parked, ASK(B));
+        assert_true(engine_take(f, &ask));
+        client_open(&half, f);
+        fixture_put_post(f, &b, ASK(A), "");
+        client_send(&half, bytes_make(b.data, 30));
+        pump(f);
+        client_open(&sent, f);
+        client_send(&sent, builder_bytes(&b)); /* there, but not read yet */
+        conn_pool_drain(&f->pool);
+        assert_false(client_take(&idle, false, &r));
+        assert_true(idle.is_closed);
+        assert_true(client_take(&sent, false, &r));
+        assert_field(&r, "Connection", "close");
+        client_send(&half, bytes_make(&b.data[30], b.len - 30));
+        assert_true(client_take(&half, false, &r));
+        assert_int_equal(reply_status(f, &r).cert_status, OCSP_GOOD);
+        engine_answer(f, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
+        assert_true(client_take(&parked, false, &r));
+        assert_int_equal(reply_status(f, &r).cert_status, OCSP_GOOD);
+        pump(f);
+        assert_int_equal(f->pool.n_open, 0);
+        client_close(&idle);
+        client_close(&parked);
+        client_close(&half);
+        client_close(&sent);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(sixteen_pipelined_requests_are_answered_in_order),
+                TEST(a_trickled_request_is_answered_when_it_is_whole),
+                TEST(trickling_does_not_stretch_the_time_a_request_may_take),
+                TEST(an_idle_connection_ends_by_its_timeout),
+                TEST(an_answer_that_is_not_taken_ends_the_connection),
+                TEST(a_slow_reader_gets_every_answer_in_the_end),
+                TEST(a_connection_closes_when_its_client_says_so),
+                TEST(continue_is_sent_before_the_content),
+                TEST(draining_finishes_what_is_under_way_and_ends_the_rest),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
