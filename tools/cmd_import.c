@@ -22,7 +22,8 @@ static void say_result(const struct tool *t, const struct intake *in, const json
         };
         char read_text[32], engine_text[32];
 
-        tool_say(t, "%s: %lld entries", in->issuer->name, number_of(final, "rows"));
+        tool_say(t, "%s: %lld entr%s", in->issuer->name, number_of(final, "rows"),
+                number_of(final, "rows") == 1 ? "y" : "ies");
         for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
                 if (number_of(final, counts[i].name) > 0)
                         tool_say(t, "  %10lld  %s", number_of(final, counts[i].name), counts[i].words);

@@ -1,5 +1,6 @@
 /* purge-tags: which tags a CDN is to purge for a list of serials. Needs the configuration only, no engine: it works on the day when
  * nothing else does. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct buckets {
         const struct conf_issuer *issuer;
         uint32_t n;
         uint8_t *bits;
+        uint64_t n_serials;
 };
 
 static bool buckets_init(struct buckets *b, const struct conf *conf, const struct conf_issuer *issuer)
@@ -41,6 +43,7 @@ static enum err add_text(struct buckets *b, struct bytes text)
         if (e != OK)
                 return e;
         bucket = cache_tag_bucket(serial_bytes(&serial), b->n);
+        b->n_serials++;
         b->bits[bucket / 8] |= (uint8_t)(1u << bucket % 8);
         return OK;
 }
@@ -52,6 +55,12 @@ static struct bytes first_field(struct bytes line)
         return comma ? bytes_trim(bytes_make(line.data, (size_t)(comma - line.data))) : line;
 }
 
+/* Of the list that was revoked: CSV may have one. */
+static bool is_header(struct bytes field)
+{
+        return field.len >= 6 && strncasecmp((const char *)field.data, "serial", 6) == 0;
+}
+
 static int add_lines(const struct tool *t, struct buckets *b, const char *name, FILE *file)
 {
         char line[4096];
@@ -61,7 +70,7 @@ static int add_lines(const struct tool *t, struct buckets *b, const char *name, 
                 struct bytes text = bytes_trim(bytes_make(line, strcspn(line, "\r\n")));
 
                 number++;
-                if (lines_is_blank(text))
+                if (lines_is_blank(text) || (number == 1 && is_header(first_field(text))))
                         continue;
                 if (add_text(b, first_field(text)) != OK)
                         return tool_fail(t, EXIT_REFUSED, "a list is SERIAL or SERIAL,... on a line, in hex", "%s:%u: \"%.*s\" is no serial", name,
@@ -76,7 +85,7 @@ static int add_file(const struct tool *t, struct buckets *b, const char *name)
         int code;
 
         if (!file)
-                return tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be read", name);
+                return tool_fail(t, EXIT_SYSTEM, "name a file that is there, or - for standard input", "%s: %s", name, strerror(errno));
         code = add_lines(t, b, name, file);
         if (file != stdin)
                 fclose(file);
@@ -129,6 +138,8 @@ int cmd_purge_tags(struct tool *t)
 
         if (code == EXIT_OK)
                 issuer = tool_pick_issuer(t, options_get(&t->options, "issuer"), &code);
+        if (code == EXIT_OK && t->options.n_operands == 0 && !options_has(&t->options, "file"))
+                code = tool_fail(t, EXIT_USAGE, "tocsin help purge-tags", "of what? Give serials or --file LIST");
         if (code != EXIT_OK)
                 return code;
         if (!buckets_init(&b, t->conf, issuer))
@@ -136,6 +147,8 @@ int cmd_purge_tags(struct tool *t)
         if (t->conf->tags == CONF_TAGS_OFF)
                 tool_note(t, "responder.tags is off: no answer carries tags");
         code = add_all(t, &b);
+        if (code == EXIT_OK && b.n_serials == 0)
+                code = tool_fail(t, EXIT_REFUSED, "tocsin help purge-tags", "the list holds no serial");
         if (code == EXIT_OK)
                 print_all(t, &b);
         return code;

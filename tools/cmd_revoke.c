@@ -247,12 +247,22 @@ static int ask(struct tool *t, struct intake *in, int fd, bool dry_run, const ch
         return EXIT_OK;
 }
 
+/* A list that is revoked once more. */
+static bool changed_nothing(const json_t *done)
+{
+        return number_of(json_object_get(done, "effects"), "nothing") == number_of(done, "rows");
+}
+
 static void say_done(const struct tool *t, const struct intake *in, const json_t *done)
 {
         const char *at = json_string_value(json_object_get(done, "activated_at"));
         long long batch = number_of(done, "batch");
         char staged[32], activated[32];
 
+        if (changed_nothing(done)) {
+                tool_say(t, "%s: nothing was changed: it stood so already for all that the list names", in->issuer->name);
+                return;
+        }
         tool_say(t, "%s%s: done for %lld serial%s%s%s%s", tool_color(t, COLOR_GOOD), in->issuer->name,
                 number_of(done, "rows"), number_of(done, "rows") == 1 ? "" : "s", at ? ", true since " : "", at ? at : "",
                 tool_color(t, COLOR_PLAIN));

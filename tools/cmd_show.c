@@ -113,9 +113,6 @@ int cmd_show(struct tool *t)
         if (issuer)
                 json_object_set_new(question, "issuer", json_string(issuer));
         code = tool_ask_plain(t, question, TOOL_QUICK_MS, &final);
-        if (code == EXIT_REFUSED && !t->json)
-                fputs("  next: `tocsin import` brings in what the CA has issued; until then it is answered unauthorized\n",
-                        stderr);
         if (code != EXIT_OK)
                 return code;
         if (t->json)

@@ -145,7 +145,9 @@ static void show_done(struct task *task)
         if (task->result != OK)
                 client_fail(s->client, task->result, NULL, "the store cannot be read");
         else if (json_array_size(s->certificates) == 0)
-                client_fail(s->client, ERR_NOT_FOUND, NULL, "no certificate with this serial is known");
+                client_fail(s->client, ERR_NOT_FOUND,
+                        "`tocsin import` brings in what the CA has issued; until then it is answered unauthorized",
+                        "no certificate with this serial is known");
         else
                 client_finish(s->client, json_pack("{s:O}", "certificates", s->certificates));
         json_decref(s->certificates);
@@ -234,8 +236,9 @@ static void release_done(struct task *task)
         if (task->result != OK) {
                 open_window_unref(r->window);
                 if (task->result == ERR_NOT_FOUND)
-                        client_fail(
-                                r->client, ERR_NOT_FOUND, "only a certificate on hold can be released", "it is not on hold");
+                        client_fail(r->client, ERR_NOT_FOUND,
+                                "only a certificate on hold can be released; `tocsin show` tells how this one stands",
+                                "it is not on hold, so nothing was changed");
                 else
                         client_fail(r->client, task->result, NULL, "it was not released: %s", err_text(task->result));
         } else {
