@@ -100,7 +100,7 @@ static enum err load_object(struct conf_source *s, const char *path, unsigned **
         if (e == OK)
                 e = conf_check_object(s);
         if (e == OK)
-                e = conf_check_presence(s, CONF_WHEN_LOADED);
+                e = conf_check_presence(s, CONF_WHEN_LOADED, NULL, NULL);
         return e;
 }
 
@@ -254,26 +254,29 @@ enum err conf_load(const char *file, struct conf **ret_conf, struct conf_problem
         return e;
 }
 
-enum err conf_check_files(const struct conf *conf, struct conf_problem *ret_problem)
+enum err conf_check_files(const struct conf *conf, conf_found_fn found, void *arg)
 {
+        struct conf_problem problem;
         struct conf_source s = {.scope = &conf_scope_main,
                 .shown = conf->file,
                 .object = (void *)(uintptr_t)conf,
                 .lines = conf->lines,
-                .problem = ret_problem};
-        enum err e = conf_check_presence(&s, CONF_WHEN_STARTED);
+                .problem = &problem};
+        enum err worst = conf_check_presence(&s, CONF_WHEN_STARTED, found, arg);
 
-        for (unsigned i = 0; e == OK && i < conf->n_issuers; i++) {
+        for (unsigned i = 0; i < conf->n_issuers; i++) {
                 _cleanup_free_
                 char *file = join(conf->issuers[i].folder, "issuer.yaml");
+                enum err e;
 
                 s.scope = &conf_scope_issuer;
                 s.shown = file ? file : conf->issuers[i].name;
                 s.object = &conf->issuers[i];
                 s.lines = conf->issuers[i].lines;
-                e = conf_check_presence(&s, CONF_WHEN_STARTED);
+                e = conf_check_presence(&s, CONF_WHEN_STARTED, found, arg);
+                worst = e != OK ? e : worst;
         }
-        return e;
+        return worst;
 }
 
 const struct conf_issuer *conf_find_issuer(const struct conf *conf, const char *name)

@@ -144,10 +144,12 @@ static inline void conf_freep(struct conf **conf)
         conf_free(*conf);
 }
 
-/* That the files exist which are made after the configuration: token module, PIN file, OCSP signers' certificates. For
- * `tocsin check` and whoever needs them. ERR_NOT_FOUND, and the problem. A file that this user may not look for is not
- * missed. */
-MUST_CHECK enum err conf_check_files(const struct conf *conf, struct conf_problem *ret_problem);
+/* Told of one complaint: one line of text. */
+typedef void (*conf_found_fn)(void *arg, const char *text);
+/* That the files exist which are made after the configuration: token module, PIN file, OCSP signers' certificates. `found` is
+ * called for each that is missing, with what to do. A file that this user may not look for is not missed. ERR_NOT_FOUND: at
+ * least one is missing. */
+MUST_CHECK enum err conf_check_files(const struct conf *conf, conf_found_fn found, void *arg);
 
 /* The issuer of that name, or NULL. */
 const struct conf_issuer *conf_find_issuer(const struct conf *conf, const char *name);

@@ -327,28 +327,55 @@ static bool is_missing(const char *path)
 
 static enum err check_file(const struct conf_source *s, unsigned at, const char *path)
 {
+        const struct conf_option *o = &s->scope->options[at];
+
         if (*path == '\0' || !is_missing(path))
                 return OK;
-        return conf_complain(s, ERR_NOT_FOUND, s->lines[at], "%s: %s does not exist; put it there, or name another file",
-                s->scope->options[at].path, path);
+        return conf_complain(s, ERR_NOT_FOUND, s->lines[at], "%s: %s does not exist; %s", o->path, path,
+                o->missing ? o->missing : "put it there, or name another file");
 }
 
-enum err conf_check_presence(const struct conf_source *s, enum conf_presence presence)
+static bool is_wanted(const struct conf_source *s, const struct conf_option *o, enum conf_presence presence)
 {
-        for (unsigned at = 0; at < s->scope->n_options; at++) {
-                const struct conf_option *o = &s->scope->options[at];
-                const void *field = (const char *)s->object + o->offset;
-                const struct conf_list one = {(char **)(uintptr_t)field, 1};
-                const struct conf_list *list = conf_type_is_list(o->type) ? field : &one;
+        int with = o->goes_with ? conf_option_find(s->scope, bytes_str(o->goes_with)) : -1;
 
-                if (o->presence != presence)
-                        continue;
-                for (unsigned i = 0; i < list->n; i++) {
-                        enum err e = check_file(s, at, list->items[i]);
+        if (o->presence != presence)
+                return false;
+        return with < 0 || **(char **)((char *)s->object + s->scope->options[with].offset) != '\0';
+}
 
-                        if (e != OK)
-                                return e;
-                }
+static enum err check_option_files(const struct conf_source *s, unsigned at, conf_found_fn found, void *arg)
+{
+        const struct conf_option *o = &s->scope->options[at];
+        const void *field = (const char *)s->object + o->offset;
+        const struct conf_list one = {(char **)(uintptr_t)field, 1};
+        const struct conf_list *list = conf_type_is_list(o->type) ? field : &one;
+        enum err worst = OK;
+
+        for (unsigned i = 0; i < list->n; i++) {
+                enum err e = check_file(s, at, list->items[i]);
+
+                if (e != OK && !found)
+                        return e;
+                if (e != OK)
+                        found(arg, s->problem->text);
+                worst = e != OK ? e : worst;
         }
-        return OK;
+        return worst;
+}
+
+enum err conf_check_presence(const struct conf_source *s, enum conf_presence presence, conf_found_fn found, void *arg)
+{
+        enum err worst = OK;
+
+        for (unsigned at = 0; at < s->scope->n_options; at++) {
+                enum err e = OK;
+
+                if (is_wanted(s, &s->scope->options[at], presence))
+                        e = check_option_files(s, at, found, arg);
+                if (e != OK && !found)
+                        return e;
+                worst = e != OK ? e : worst;
+        }
+        return worst;
 }

@@ -39,6 +39,8 @@ struct conf_option {
         const char *unit;         /* of a plain number */
         const char *help;
         enum conf_presence presence;
+        const char *missing;   /* what to do about a file that must be there and is not */
+        const char *goes_with; /* nothing is missing where that text option is empty; NULL: always */
 };
 
 /* A rule over several options of one object. Returns what would be right, or NULL when all is well. */
@@ -92,9 +94,11 @@ void conf_value_put_yaml(struct builder *b, const struct conf_option *o, const c
 /* conf_read: a YAML file into the object; only what it sets is touched. */
 MUST_CHECK enum err conf_read(const struct conf_source *s, const char *path);
 
-/* conf_check: the scope's rules, and files that must be there from `presence` on. */
+/* conf_check: the scope's rules, and files that must be there from `presence` on. With `found` every missing file is told, else
+ * the first ends it. ERR_NOT_FOUND: one is missing. */
 MUST_CHECK enum err conf_check_object(const struct conf_source *s);
-MUST_CHECK enum err conf_check_presence(const struct conf_source *s, enum conf_presence presence);
+MUST_CHECK enum err conf_check_presence(
+        const struct conf_source *s, enum conf_presence presence, conf_found_fn found, void *arg);
 
 /* How many letters must be added, dropped or changed to make `a` of `b`. */
 unsigned conf_distance(struct bytes a, struct bytes b);

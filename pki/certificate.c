@@ -342,9 +342,10 @@ enum err certificate_from_file(const char *path, struct certificate *ret)
         if (e != OK)
                 return e;
         in = bytes_make(data, len);
-        if (memmem(data, len, "-----BEGIN ", 11))
-                return certificate_from_pem(&in, ret);
-        return certificate_from_der(in, ret);
+        if (!memmem(data, len, "-----BEGIN ", 11))
+                return certificate_from_der(in, ret);
+        e = certificate_from_pem(&in, ret);
+        return e == ERR_NOT_FOUND ? ERR_INVALID : e;
 }
 
 /* ---- judging ---- */

@@ -39,7 +39,7 @@ struct certificate {
 MUST_CHECK enum err certificate_from_der(struct bytes der, struct certificate *ret);
 /* The first certificate in PEM text; *in advances past it, so that bundles are read in a loop. ERR_NOT_FOUND: no more. */
 MUST_CHECK enum err certificate_from_pem(struct bytes *in, struct certificate *ret);
-/* A file with one certificate, PEM or DER. */
+/* A file with one certificate, PEM or DER. ERR_NOT_FOUND: there is no such file; ERR_INVALID: it holds no certificate. */
 MUST_CHECK enum err certificate_from_file(const char *path, struct certificate *ret);
 void certificate_done(struct certificate *c);
 

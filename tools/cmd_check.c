@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "tools/ca.h"
+#include "tools/check_tls.h"
 #include "tools/show.h"
 
 #define PATH_LEN 4096
@@ -71,15 +72,17 @@ static void check_mode(struct check *c, const char *path, unsigned bits, const c
                 find(c, LEVEL_WRONG, next, "%s %s (mode %04o)", path, danger, st.st_mode & 07777);
 }
 
+static void find_missing(void *arg, const char *text)
+{
+        find(arg, LEVEL_WRONG, NULL, "%s", text);
+}
+
 static void check_files(struct check *c)
 {
         const struct conf *conf = c->t->conf;
-        struct conf_problem problem = {0};
-        enum err e = conf_check_files(conf, &problem);
         unsigned before = c->n_wrong;
+        enum err e = conf_check_files(conf, find_missing, c);
 
-        if (e != OK)
-                find(c, LEVEL_WRONG, NULL, "%s", problem.text);
         check_mode(c, conf->token_pin_file, S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH,
                 "can be read by others: it holds the token's PIN", "chmod 600, owned by the vault's user");
         check_mode(c, conf->file, S_IWGRP | S_IWOTH, "can be written by others", "chmod 644");
@@ -87,8 +90,15 @@ static void check_files(struct check *c)
         check_mode(c, conf->store_path, S_IWOTH, "can be written by anybody", "chmod 750");
         check_mode(c, conf->control_socket, S_IROTH | S_IWOTH, "lets anybody revoke",
                 "restart tocsin-signer; see control.group");
-        if (c->n_wrong == before)
+        if (e == OK && c->n_wrong == before)
                 find(c, LEVEL_FINE, NULL, "files and their permissions");
+}
+
+static void find_tls(void *arg, enum check_level level, const char *next, const char *text)
+{
+        static const enum level levels[] = {[CHECK_FINE] = LEVEL_FINE, [CHECK_NOTICE] = LEVEL_NOTICE, [CHECK_WRONG] = LEVEL_WRONG};
+
+        find(arg, levels[level], next, "%s", text);
 }
 
 /* ---- issuers ---- */
@@ -230,7 +240,7 @@ static void run_signer(struct check *c)
                         "store: not checked: the engine is down, and tocsin-signer is not found");
                 return;
         }
-        e = tool_run_program(program, words, false, &status);
+        e = tool_run_program(program, words, -1, -1, &status);
         if (e != OK)
                 store_wrong(c, NULL, err_text(e));
         else if (status == 0)
@@ -283,6 +293,7 @@ int cmd_check(struct tool *t)
                 return code;
         find(&c, LEVEL_FINE, NULL, "configuration %s", t->conf->file);
         check_files(&c);
+        check_tls(t->conf, clock_now_s(), find_tls, &c);
         if (t->conf->n_issuers == 0)
                 find(&c, LEVEL_NOTICE, "tocsin issuer add NAME --cert ca.pem", "no issuer is configured");
         for (unsigned i = 0; i < t->conf->n_issuers; i++)

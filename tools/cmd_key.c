@@ -1,8 +1,12 @@
 /* key new, csr, list: done by the vault's program, which alone may reach the token. key install: an OCSP signer's
  * certificate is checked against RFC 6960 4.2.2.2 and BR 7.1.2.8 (req 2.14, 2.15), then put in its place. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -16,79 +20,130 @@
 #define WORDS_MAX 16
 
 /* What the vault's program does not say: what has not happened, and what to do. */
-static const struct {
+static const struct vault_mode {
         const char *mode, *failed, *next;
 } vault_modes[] = {
         {"key-new", "no key was made", "`tocsin key list` shows the labels that are taken"},
         {"key-csr", "no request was made", "`tocsin key list` shows the labels there are; `tocsin key new` makes a key"},
-        {"key-list", "the token could not be read",
-                "look at token.module, token.label and token.pin_file in tocsin.yaml; tocsin check"},
+        {"key-list", "the token could not be read", "tocsin check"},
 };
-#define N_VAULT_MODES (sizeof(vault_modes) / sizeof(*vault_modes))
 
 static const char *const algorithms[] = {"p256", "p384", "rsa2048", "rsa3072", "rsa4096"};
 
-/* What the vault's program returns (its --help), in our codes. It has said why. */
-static int exit_code_of_vault(int status)
-{
-        static const enum exit_code codes[] = {EXIT_OK, EXIT_REFUSED, EXIT_CONFIG, EXIT_TOKEN};
+/* What the vault's program returns (its --help), in our codes, and what to do where the mode does not say it better. */
+static const struct {
+        enum exit_code code;
+        const char *next;
+} vault_codes[] = {
+        {EXIT_OK, NULL},
+        {EXIT_REFUSED, NULL},
+        {EXIT_CONFIG, "look at token.module, token.label and token.pin_file in tocsin.yaml; tocsin check"},
+        {EXIT_TOKEN, "see whether the HSM is there and the PIN is right (token.pin_file); tocsin check"},
+        {EXIT_SYSTEM, "run it as root or as the vault's user (users.vault), and name files that can be written"},
+};
+#define N_VAULT_CODES (sizeof(vault_codes) / sizeof(*vault_codes))
 
-        return status < (int)(sizeof(codes) / sizeof(*codes)) ? codes[status] : EXIT_SYSTEM;
-}
-
-static int say_failed(const struct tool *t, const char *mode, int code)
+static const struct vault_mode *find_mode(const char *mode)
 {
         size_t i = 0;
 
-        while (i + 1 < N_VAULT_MODES && strcmp(vault_modes[i].mode, mode) != 0)
+        while (strcmp(vault_modes[i].mode, mode) != 0)
                 i++;
-        return tool_fail(t, (enum exit_code)code,
-                code == EXIT_REFUSED ? vault_modes[i].next : vault_modes[N_VAULT_MODES - 1].next, "%s",
-                vault_modes[i].failed);
+        return &vault_modes[i];
 }
 
-/* *ret_code: what came of it, in our codes. Otherwise it could not even be run, and that has been said. */
-static int start_vault(struct tool *t, const char *mode, const char *const *options, bool silent, int *ret_code)
+/* ---- running the vault's program ---- */
+
+struct vault_run {
+        enum exit_code code;
+        const char *next;
+        char why[512]; /* its last words, "" if it had none */
+};
+
+/* Its complaint is a line with its name in front; whatever else it wrote is handed on. */
+static void read_complaint(int fd, struct vault_run *run)
+{
+        static const char name[] = "tocsin-vault: ";
+        _cleanup_free_
+        char *line = NULL;
+        size_t cap = 0;
+        FILE *file;
+
+        if (lseek(fd, 0, SEEK_SET) != 0 || !(file = fdopen(dup(fd), "r")))
+                return;
+        while (getline(&line, &cap, file) > 0) {
+                bool is_complaint = strncmp(line, name, strlen(name)) == 0;
+
+                if (is_complaint)
+                        snprintf(run->why, sizeof(run->why), "%.*s", (int)strcspn(line + strlen(name), "\n"), line + strlen(name));
+                else
+                        fputs(line, stderr);
+        }
+        fclose(file);
+}
+
+static int spawn_vault(struct tool *t, const char *program, char *const *words, bool silent, struct vault_run *run)
+{
+        _cleanup_close_
+        int null = silent ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+        _cleanup_close_
+        int complaints = memfd_create("complaints", MFD_CLOEXEC);
+        int status;
+        enum err e = tool_run_program(program, words, null, complaints, &status);
+
+        if (e != OK)
+                return tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be started: %s", program, err_text(e));
+        run->code = status < (int)N_VAULT_CODES ? vault_codes[status].code : EXIT_SYSTEM;
+        run->next = status < (int)N_VAULT_CODES ? vault_codes[status].next : "look at what it has written above; tocsin check";
+        if (status >= (int)N_VAULT_CODES)
+                snprintf(run->why, sizeof(run->why), "tocsin-vault ended with code %d", status);
+        if (complaints >= 0)
+                read_complaint(complaints, run);
+        return EXIT_OK;
+}
+
+/* *ret_run: what came of it. Otherwise it could not even be run, and that has been said. */
+static int start_vault(struct tool *t, const char *mode, const char *const *options, bool silent, struct vault_run *ret_run)
 {
         char program[PATH_LEN];
         const char *words[WORDS_MAX] = {program, "--config", t->config_file, mode};
         size_t n = 4;
-        int status, code = tool_load_conf(t);
-        enum err e;
+        int code = tool_load_conf(t);
 
+        *ret_run = (struct vault_run){0};
         if (code != EXIT_OK)
                 return code;
         if (tool_find_program("tocsin-vault", "TOCSIN_VAULT", "../signer/vault", program, sizeof(program)) != OK)
                 return tool_fail(t, EXIT_SYSTEM, "name it: TOCSIN_VAULT=/path/to/tocsin-vault", "tocsin-vault is not found");
         for (; *options && n < WORDS_MAX - 2; options++)
                 words[n++] = *options;
-        if (t->json && strcmp(mode, "key-list") == 0)
+        if (t->json)
                 words[n++] = "--json";
         words[n] = NULL;
-        e = tool_run_program(program, (char *const *)(uintptr_t)words, silent, &status);
-        if (e != OK)
-                return tool_fail(t, EXIT_SYSTEM, NULL, "%s cannot be started: %s", program, err_text(e));
-        *ret_code = exit_code_of_vault(status);
-        return EXIT_OK;
+        return spawn_vault(t, program, (char *const *)(uintptr_t)words, silent, ret_run);
 }
 
 static int run_vault(struct tool *t, const char *mode, const char *const *options)
 {
-        int result = EXIT_OK, code = start_vault(t, mode, options, false, &result);
+        const struct vault_mode *m = find_mode(mode);
+        struct vault_run run;
+        int code = start_vault(t, mode, options, t->quiet && !t->json, &run);
 
-        if (code != EXIT_OK)
+        if (code != EXIT_OK || run.code == EXIT_OK)
                 return code;
-        return result == EXIT_OK ? EXIT_OK : say_failed(t, mode, result);
+        return tool_fail(
+                t, run.code, run.next ? run.next : m->next, "%s%s%s", m->failed, run.why[0] ? ": " : "", run.why);
 }
 
 static int need(struct tool *t, const char *option, const char *example)
 {
+        const char *value = options_get(&t->options, option);
         char next[128];
 
-        if (options_has(&t->options, option))
+        if (value && value[0] != '\0')
                 return EXIT_OK;
         snprintf(next, sizeof(next), "for example --%s %s", option, example);
-        return tool_fail(t, EXIT_USAGE, next, "--%s is missing", option);
+        return tool_fail(t, EXIT_USAGE, next, "--%s is %s", option, value ? "empty" : "missing");
 }
 
 int cmd_key_new(struct tool *t)
@@ -107,18 +162,34 @@ int cmd_key_new(struct tool *t)
         return code == EXIT_OK ? run_vault(t, "key-new", words) : code;
 }
 
+/* The vault's program opens it before it knows whether there is anything to write. */
+static void remove_empty(const char *path)
+{
+        struct stat st;
+
+        if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+                unlink(path);
+}
+
 int cmd_key_csr(struct tool *t)
 {
         const struct options *o = &t->options;
-        const char *words[] = {"--label", options_get(o, "label"), "--subject", options_get(o, "subject"), "--out",
-                options_get(o, "out"), NULL};
+        const char *out = options_get(o, "out");
+        const char *words[] = {"--label", options_get(o, "label"), "--subject", options_get(o, "subject"), "--out", out, NULL};
         int code = need(t, "label", "ocsp-1");
+        bool was_there;
 
         if (code == EXIT_OK)
                 code = need(t, "subject", "\"/CN=OCSP signer 1\"");
         if (code == EXIT_OK)
                 code = need(t, "out", "ocsp-1.csr");
-        return code == EXIT_OK ? run_vault(t, "key-csr", words) : code;
+        if (code != EXIT_OK)
+                return code;
+        was_there = access(out, F_OK) == 0;
+        code = run_vault(t, "key-csr", words);
+        if (code != EXIT_OK && !was_there)
+                remove_empty(out);
+        return code;
 }
 
 int cmd_key_list(struct tool *t)
@@ -195,7 +266,8 @@ static int check_key(struct tool *t, const struct conf_issuer *issuer, const cha
         const char *base = getenv("TMPDIR");
         char folder[PATH_LEN], path[PATH_LEN + 16];
         const char *words[] = {"--label", issuer->ocsp_key, "--subject", "/CN=compare", "--out", path, NULL};
-        int result = EXIT_OK, code;
+        struct vault_run run;
+        int code;
         bool same;
 
         if (issuer->offline || issuer->ocsp_key[0] == '\0')
@@ -205,15 +277,15 @@ static int check_key(struct tool *t, const struct conf_issuer *issuer, const cha
                 return tool_fail(
                         t, EXIT_SYSTEM, "name another folder: TMPDIR=/somewhere tocsin ...", "%s cannot be made", folder);
         snprintf(path, sizeof(path), "%s/key", folder);
-        code = start_vault(t, "key-csr", words, true, &result);
+        code = start_vault(t, "key-csr", words, true, &run);
         same = request_has_key(path, c->spki);
         files_remove_folder(folder);
         if (code != EXIT_OK)
                 return code;
-        if (result != EXIT_OK)
-                return tool_fail(t, (enum exit_code)result, "`tocsin key list` shows the keys there are; tocsin check",
-                        "%s: it could not be compared with the key '%s' of the token; nothing was changed", file,
-                        issuer->ocsp_key);
+        if (run.code != EXIT_OK)
+                return tool_fail(t, run.code, run.next ? run.next : "`tocsin key list` shows the keys there are; tocsin check",
+                        "%s: it could not be compared with the key '%s' of the token, so nothing was changed: %s", file,
+                        issuer->ocsp_key, run.why);
         return same ? EXIT_OK
                     : tool_fail(t, EXIT_REFUSED, "have the CA sign the request that `tocsin key csr` makes",
                               "%s is for another key than '%s' of the token", file, issuer->ocsp_key);
@@ -248,8 +320,8 @@ int cmd_key_install(struct tool *t)
                         "%s is configured to have the CA key sign OCSP answers", issuer->name);
         e = certificate_from_file(file, &c);
         if (e != OK)
-                return tool_fail(t, EXIT_REFUSED, "give the certificate that the CA has issued for the key, PEM or DER",
-                        "%s: it cannot be read as a certificate: %s", file, err_text(e));
+                return tool_fail(t, exit_code_of_err(e), "give the certificate that the CA has issued for the key, PEM or DER",
+                        "%s: %s", file, e == ERR_INVALID ? "it is no certificate" : err_text(e));
         code = check_signer(t, issuer, file, &c);
         if (code == EXIT_OK)
                 code = check_key(t, issuer, file, &c);

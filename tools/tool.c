@@ -2,7 +2,6 @@
 #include "tools/tool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -275,7 +274,7 @@ enum err tool_find_program(const char *name, const char *variable, const char *b
         return find_in_path(name, ret_path, cap) ? OK : ERR_NOT_FOUND;
 }
 
-enum err tool_run_program(const char *program, char *const *words, bool silent, int *ret_status)
+enum err tool_run_program(const char *program, char *const *words, int out, int err, int *ret_status)
 {
         posix_spawn_file_actions_t actions;
         int status, errnum;
@@ -285,8 +284,10 @@ enum err tool_run_program(const char *program, char *const *words, bool silent, 
         errnum = posix_spawn_file_actions_init(&actions);
         if (errnum != 0)
                 return err_from_errno(errnum);
-        if (silent)
-                errnum = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        if (out >= 0)
+                errnum = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+        if (errnum == 0 && err >= 0)
+                errnum = posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
         if (errnum == 0)
                 errnum = posix_spawn(&pid, program, &actions, NULL, words, environ);
         posix_spawn_file_actions_destroy(&actions);

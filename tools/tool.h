@@ -78,8 +78,9 @@ const char *tool_color(const struct tool *t, enum tool_color color);
 MUST_CHECK enum err tool_find_program(
         const char *name, const char *variable, const char *build_folder, char *ret_path, size_t cap);
 
-/* Runs it and waits; its output is ours, but for standard output when `silent`. *ret_status is its exit code, or 128 + the signal that ended it. */
-MUST_CHECK enum err tool_run_program(const char *program, char *const *words, bool silent, int *ret_status);
+/* Runs it and waits. `out` and `err`: descriptors that become its standard output and error, -1: ours. *ret_status is its exit code, or
+ * 128 + the signal that ended it. */
+MUST_CHECK enum err tool_run_program(const char *program, char *const *words, int out, int err, int *ret_status);
 
 /* The subcommands, one file each. */
 int cmd_init(struct tool *t);

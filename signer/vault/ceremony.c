@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -52,6 +53,43 @@ static const struct algorithm *find_algorithm(const char *name)
                 if (strcmp(algorithms[i].name, name) == 0)
                         return &algorithms[i];
         return NULL;
+}
+
+/* ---- what is told ---- */
+
+static void print_json_text(const char *text)
+{
+        putchar('"');
+        for (; *text; text++) {
+                if (*text == '"' || *text == '\\')
+                        printf("\\%c", *text);
+                else if ((unsigned char)*text < 0x20)
+                        printf("\\u%04x", (unsigned char)*text);
+                else
+                        putchar(*text);
+        }
+        putchar('"');
+}
+
+/* {"ok":true,"label":...,NAME:VALUE}, or the sentence. */
+static void tell(const struct arguments *a, const char *name, const char *value, const char *sentence, ...)
+        __attribute__((format(printf, 4, 5)));
+
+static void tell(const struct arguments *a, const char *name, const char *value, const char *sentence, ...)
+{
+        va_list arguments;
+
+        if (!a->json) {
+                va_start(arguments, sentence);
+                vprintf(sentence, arguments);
+                va_end(arguments);
+                return;
+        }
+        printf("{\"ok\":true,\"label\":");
+        print_json_text(a->label);
+        printf(",\"%s\":", name);
+        print_json_text(value);
+        printf("}\n");
 }
 
 /* ---- key-new ---- */
@@ -126,7 +164,8 @@ static enum err key_new(struct token *token, const struct arguments *arguments, 
                 snprintf(ret_problem->text, sizeof(ret_problem->text), "C_GenerateKeyPair: %s", token_rv_text(rv, name));
                 return ERR_TOKEN;
         }
-        printf("made the %s key \"%s\" in the token; it cannot be taken out of it\n", algorithm->name, arguments->label);
+        tell(arguments, "algorithm", algorithm->name, "made the %s key \"%s\" in the token; it cannot be taken out of it\n",
+                algorithm->name, arguments->label);
         return OK;
 }
 
@@ -155,7 +194,7 @@ static enum err key_csr(struct token *token, const struct arguments *arguments, 
                         strerrordesc_np(errno));
                 return ERR_IO;
         }
-        printf("wrote the request for \"%s\" to %s\n", arguments->label, arguments->out);
+        tell(arguments, "file", arguments->out, "wrote the request for \"%s\" to %s\n", arguments->label, arguments->out);
         return OK;
 }
 
@@ -191,20 +230,6 @@ static void read_line(struct token *token, CK_OBJECT_HANDLE key, struct key_line
         ret->extractable = extractable;
 }
 
-static void print_json_text(const char *text)
-{
-        putchar('"');
-        for (; *text; text++) {
-                if (*text == '"' || *text == '\\')
-                        printf("\\%c", *text);
-                else if ((unsigned char)*text < 0x20)
-                        printf("\\u%04x", (unsigned char)*text);
-                else
-                        putchar(*text);
-        }
-        putchar('"');
-}
-
 static void print_line(const struct key_line *line, bool json, bool first)
 {
         if (!json) {
@@ -229,6 +254,8 @@ static enum err key_list(struct token *token, const struct arguments *arguments,
                 return e;
         if (arguments->json)
                 printf("{\"keys\":[");
+        else if (n == 0)
+                printf("the token holds no keys yet; tocsin key new --label LABEL makes one\n");
         for (unsigned i = 0; i < n; i++) {
                 read_line(token, keys[i], &line);
                 print_line(&line, arguments->json, i == 0);
@@ -306,8 +333,19 @@ static enum err become_vault_user(const struct conf *conf)
         return e == OK ? jail_no_new_privileges(0) : e;
 }
 
-static enum err run_command(const struct conf *conf, const struct command *command, const struct arguments *arguments,
-        struct token_problem *ret_problem)
+/* The token, its PIN and its module are the configuration's; what the command was given is the operator's. */
+static int exit_code_of(enum err e, bool is_open)
+{
+        if (e == OK)
+                return EXIT_SUCCESS;
+        if (e == ERR_TOKEN || (e == ERR_DENIED && !is_open))
+                return SERVE_EXIT_TOKEN;
+        if (e == ERR_IO || e == ERR_NOMEM)
+                return CEREMONY_EXIT_SYSTEM;
+        return is_open ? EXIT_FAILURE : CEREMONY_EXIT_CONFIG;
+}
+
+static int run_command(const struct conf *conf, const struct command *command, const struct arguments *arguments)
 {
         const struct token_options options = {
                 .module = conf->token_module,
@@ -317,17 +355,24 @@ static enum err run_command(const struct conf *conf, const struct command *comma
                 .read_write = command->writes_token,
         };
         _cleanup_(token_close) struct token token = {0};
-        enum err e = become_vault_user(conf);
+        struct token_problem problem = {0};
+        bool is_open = false;
+        enum err e = token_open(&token, &options, &problem);
 
-        if (e == OK)
-                e = token_open(&token, &options, ret_problem);
-        return e == OK ? command->run(&token, arguments, ret_problem) : e;
+        if (e == OK) {
+                is_open = true;
+                e = command->run(&token, arguments, &problem);
+        }
+        if (e == OK && fflush(stdout) != 0)
+                e = ERR_IO;
+        if (e != OK)
+                fprintf(stderr, "tocsin-vault: %s\n", problem.text[0] ? problem.text : err_text(e));
+        return exit_code_of(e, is_open);
 }
 
 int ceremony_run(const struct conf *conf, int argc, char **argv)
 {
         const struct command *command = find_command(argv[0]);
-        struct token_problem problem = {0};
         _cleanup_close_
         int out_fd = -1;
         struct arguments arguments;
@@ -339,13 +384,14 @@ int ceremony_run(const struct conf *conf, int argc, char **argv)
                 out_fd = open(arguments.out, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
                 if (out_fd < 0) {
                         fprintf(stderr, "tocsin-vault: cannot write %s: %s\n", arguments.out, strerrordesc_np(errno));
-                        return EXIT_FAILURE;
+                        return CEREMONY_EXIT_SYSTEM;
                 }
                 arguments.out_fd = out_fd;
         }
-        e = run_command(conf, command, &arguments, &problem);
-        if (e == OK)
-                return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-        fprintf(stderr, "tocsin-vault: %s\n", problem.text[0] ? problem.text : err_text(e));
-        return e == ERR_TOKEN ? SERVE_EXIT_TOKEN : EXIT_FAILURE;
+        e = become_vault_user(conf);
+        if (e != OK) {
+                fprintf(stderr, "tocsin-vault: cannot become the vault's user '%s': %s\n", conf->vault_user, err_text(e));
+                return e == ERR_NOT_FOUND ? CEREMONY_EXIT_CONFIG : CEREMONY_EXIT_SYSTEM;
+        }
+        return run_command(conf, command, &arguments);
 }

@@ -12,13 +12,14 @@
 
 static const char usage[] =
         "usage: tocsin-vault --config FILE --serve [LOG]\n"
-        "       tocsin-vault --config FILE key-new --label LABEL --algorithm p256|p384|rsa2048|rsa3072|rsa4096\n"
-        "       tocsin-vault --config FILE key-csr --label LABEL --subject /CN=NAME --out FILE\n"
+        "       tocsin-vault --config FILE key-new --label LABEL --algorithm p256|p384|rsa2048|rsa3072|rsa4096 [--json]\n"
+        "       tocsin-vault --config FILE key-csr --label LABEL --subject /CN=NAME --out FILE [--json]\n"
         "       tocsin-vault --config FILE key-list [--json]\n"
         "       tocsin-vault --help | --version\n"
         "\n"
         "Holds the session with the PKCS#11 token. --serve is for tocsin-signer; the others are what `tocsin key` runs.\n"
-        "Exit codes: 0 done, 1 failure, 2 wrong usage or configuration, 3 the token failed.\n";
+        "Exit codes: 0 done, 1 refused, 2 wrong usage or configuration, 3 the token failed, 4 the operating system refused.\n"
+        "--serve: 1 also where the system refused.\n";
 
 /* Privileges go before the token's module, the PIN and the first packet come. */
 _Noreturn static void serve(const struct conf *conf, const char *log_target)

@@ -302,7 +302,12 @@ def test_an_engine_that_is_down_is_told_with_what_to_start(one_issuer):
     (("crl", "issue", "--issuer", "nobody"), 2, "demo-ca"), (("key", "new"), 2, "--label"), (("key", "new", "--label", "ocsp-1"), 1, "key list"),
     (("key", "new", "--label", "x", "--algorithm", "rsa1024"), 2, "rsa2048"), (("key", "csr", "--label", "x"), 2, "--subject"),
     (("key", "csr", "--label", "nope", "--subject", "/CN=x", "--out", "/tmp/nope.csr"), 1, "key list"), (("key", "install"), 2, "usage"),
-    (("key", "install", "nobody", "/x"), 2, "demo-ca"), (("key", "install", "demo-ca", "/x"), 1, "next:"), (("help", "foo"), 2, "tocsin help"),
+    (("key", "install", "nobody", "/x"), 2, "demo-ca"), (("key", "install", "demo-ca", "/x"), 7, "next:"),
+    (("key", "install", "demo-ca", "/dev/null"), 1, "no certificate"), (("key", "new", "--label", ""), 2, "empty"),
+    (("key", "csr", "--label", "ocsp-1", "--subject", "/CN=x", "--out", "/nope/x.csr"), 7, "/nope/x.csr"),
+    (("key", "csr", "--label", "ocsp-1", "--subject", "CN=x", "--out", "/tmp/nope.csr"), 1, "/CN="),
+    (("purge-tags",), 2, "--file"), (("purge-tags", "zz"), 2, "hex"), (("purge-tags", "--file", "/dev/null"), 1, "no serial"),
+    (("purge-tags", "--file", "/nope"), 7, "No such file"), (("help", "foo"), 2, "tocsin help"),
     (("--config",), 2, "FILE"), (("init", "/proc/x"), 7, "init DIR"),
 ])
 def test_each_refusal_has_its_code_and_says_what_to_do_next(one_issuer, words, code, told):
@@ -322,6 +327,53 @@ def one_issuer(house):
     yield house
     if aside.exists():
         aside.rename(soft)
+
+
+def test_the_reason_of_the_vaults_program_stands_in_the_json_too(one_issuer):
+    done = one_issuer.tocsin("--json", "key", "new", "--label", "ocsp-1", check=False)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["ok"] is False and "ocsp-1" in told["error"] and "key list" in told["hint"], told
+    assert json.loads(one_issuer.tocsin("--json", "key", "new", "--label", "told-in-json").stdout)["label"] == "told-in-json"
+    assert one_issuer.tocsin("--quiet", "key", "new", "--label", "told-quietly").stdout == ""
+
+
+def test_a_request_that_is_not_made_leaves_no_file_and_spoils_none(one_issuer):
+    house = one_issuer
+    path = house.dir / "never.csr"
+    words = ("key", "csr", "--subject", "/CN=x", "--out", path, "--label")
+    assert house.tocsin(*words, "nope", check=False).returncode == 1 and not path.exists()
+    house.tocsin(*words, "ocsp-1")
+    before = path.read_bytes()
+    assert house.tocsin(*words, "nope", check=False).returncode == 1 and path.read_bytes() == before
+
+
+def test_a_token_without_keys_says_so_and_which_command_makes_one(one_issuer, tmp_path):
+    house = one_issuer
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == os.getuid() and folder != pathlib.Path("/tmp") and folder.is_relative_to("/tmp"):
+            folder.chmod(0o755)
+    tokens = tmp_path / "tokens"
+    tokens.mkdir()
+    (tmp_path / "softhsm2.conf").write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
+    pin = (house.dir / "pin").read_text()
+    env = {**os.environ, "SOFTHSM2_CONF": str(tmp_path / "softhsm2.conf")}
+    subprocess.run(["softhsm2-util", "--init-token", "--free", "--label", "tocsin", "--so-pin", pin, "--pin", pin], env=env, check=True,
+                   capture_output=True, timeout=60)
+    if os.getuid() == 0:
+        subprocess.run(["chown", "-R", f"--reference={house.dir / 'pin'}", tokens], check=True)
+    for words, told in ((("key", "list"), "tocsin key new --label LABEL"), (("--json", "key", "list"), '{"keys":[]}')):
+        done = subprocess.run([house.env["TOCSIN"], *words], text=True, capture_output=True, timeout=60, env={**env, **{
+            k: v for k, v in house.env.items() if k != "SOFTHSM2_CONF"}})
+        assert done.returncode == 0 and told in done.stdout, done.stdout + done.stderr
+
+
+def test_a_list_that_was_revoked_before_is_told_to_have_changed_nothing(one_issuer):
+    listing = one_issuer.dir / "twice.txt"
+    listing.write_text("\n".join(one_issuer.serials("good")[-3:]) + "\n")
+    words = ("revoke", "--issuer", "demo-ca", "--reason", "superseded", "--file", listing, "--yes")
+    assert "true since" in one_issuer.tocsin(*words).stdout
+    assert "nothing was changed" in one_issuer.tocsin(*words).stdout
 
 
 def test_no_file_at_all_is_told_with_how_to_make_one(house, tmp_path):

@@ -499,23 +499,62 @@ static void a_file_that_is_not_there_is_not_found(void **state)
         assert_null(conf);
 }
 
-static void files_made_later_are_missed_when_asked_for(void **state)
+/* The complaints, a line each. */
+static char found[4096];
+static unsigned n_found;
+
+static void note_found(void *arg, const char *text)
 {
-        struct conf_problem problem = {{0}};
+        size_t len = strlen(found);
+
+        (void)arg;
+        snprintf(found + len, sizeof(found) - len, "%s\n", text);
+        n_found++;
+}
+
+static enum err look_for_files(const struct conf *conf)
+{
+        found[0] = '\0';
+        n_found = 0;
+        return conf_check_files(conf, note_found, NULL);
+}
+
+static void all_files_made_later_are_missed_with_how_to_make_them(void **state)
+{
         _cleanup_(conf_freep) struct conf *conf = NULL;
 
         (void)state;
         put_file("module.so", "");
         put_folder("issuers");
-        put_issuer("one", "ocsp:\n  certificate: signer.pem\n");
+        put_issuer("one", "ocsp:\n  certificate: signer.pem\n  key: ocsp\n");
+        put_issuer("two", "ocsp:\n  key: ocsp\n");
         conf = load("token:\n  module: module.so\n  pin_file: secret\n");
-        assert_int_equal(conf_check_files(conf, &problem), ERR_NOT_FOUND);
-        assert_non_null(strstr(problem.text, "tocsin.yaml:3: token.pin_file"));
+        assert_int_equal(look_for_files(conf), ERR_NOT_FOUND);
+        assert_int_equal(n_found, 3);
+        assert_non_null(strstr(found, "tocsin.yaml:3: token.pin_file"));
+        assert_non_null(strstr(found, "issuers/one/issuer.yaml:2: ocsp.certificate"));
+        assert_non_null(strstr(found, "issuers/two/issuer.yaml: ocsp.certificate"));
+        assert_non_null(strstr(found, "tocsin key install"));
         put_file("secret", "1234");
-        assert_int_equal(conf_check_files(conf, &problem), ERR_NOT_FOUND);
-        assert_non_null(strstr(problem.text, "issuers/one/issuer.yaml:2: ocsp.certificate"));
+        put_file("issuers/two/ocsp-signer.pem", "");
+        assert_int_equal(look_for_files(conf), ERR_NOT_FOUND);
+        assert_int_equal(n_found, 1);
         put_file("issuers/one/signer.pem", "");
-        assert_int_equal(conf_check_files(conf, &problem), OK);
+        assert_int_equal(look_for_files(conf), OK);
+        assert_int_equal(n_found, 0);
+}
+
+static void no_ocsp_certificate_is_missed_where_the_ca_key_signs(void **state)
+{
+        _cleanup_(conf_freep) struct conf *conf = NULL;
+
+        (void)state;
+        put_file("module.so", "");
+        put_file("pin", "1234");
+        put_folder("issuers");
+        put_issuer("one", "crl:\n  key: ca\n");
+        conf = load("token:\n  module: module.so\n");
+        assert_int_equal(look_for_files(conf), OK);
 }
 
 static void no_failed_allocation_leaks_or_crashes(void **state)
@@ -561,7 +600,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(the_bounds_of_cabf_tls_are_inclusive, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(an_issuer_with_a_strange_name_is_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_file_that_is_not_there_is_not_found, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(files_made_later_are_missed_when_asked_for, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(all_files_made_later_are_missed_with_how_to_make_them, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(no_ocsp_certificate_is_missed_where_the_ca_key_signs, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(no_failed_allocation_leaks_or_crashes, set_up, tear_down),
         };
 
