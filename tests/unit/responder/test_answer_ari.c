@@ -4,6 +4,8 @@
 #include "pki/ari.h"
 #include "pki/certinfo.h"
 #include "store/batch.h"
+#include "store/ca.h"
+#include "store/record.h"
 
 #define SERIAL "0087654321"
 #define SERIAL_URL "AIdlQyE"
@@ -208,6 +210,62 @@ static void an_unknown_certificate_is_404(void **state)
         assert_int_equal(ask_status(*state, "GET /renewal-info/aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE HTTP/1.1\r\nHost: x\r\n\r\n"), 404);
 }
 
+/* When it ends nobody knows, so nobody knows when it had better be renewed. */
+static void a_certificate_whose_end_is_unknown_is_404(void **state)
+{
+        struct fixture *f = *state;
+        struct record record = {.not_after = 0};
+        struct client c;
+        struct txn *txn = begin(f);
+
+        record_put(txn, f->ca, BYTES_LIT("\x11"), &record, 72);
+        assert_int_equal(txn_commit(txn), OK);
+        client_open(&c, f);
+        assert_int_equal(ask_for(&c, "EQ").status, 404);
+        client_close(&c);
+}
+
+static void an_issuer_that_is_not_configured_is_404(void **state)
+{
+        struct fixture *f = *state;
+        struct client c;
+
+        f->conf.n_issuers = 0;
+        client_open(&c, f);
+        assert_int_equal(ask_for(&c, SERIAL_URL).status, 404);
+        client_close(&c);
+}
+
+/* Two CAs of one key, and so of one identifier: the one that has issued the serial is meant (answer_ari.c). */
+static void of_two_cas_with_one_key_the_one_that_has_issued_it_answers(void **state)
+{
+        struct fixture *f = *state;
+        struct conf_issuer issuers[2] = {f->issuer, f->issuer};
+        struct builder name = {0};
+        struct ca ca = {.label = BYTES_LIT("renamed"), .spki = builder_bytes(&f->spki), .ski = bytes_make(f->ca_key.key_hash[HASH_SHA1], 20),
+                .not_after_s = NOW + 1000000, .certificate = BYTES_LIT("\x30\x03\x02\x01\x08")};
+        struct record record = {.not_after = NOT_AFTER};
+        struct txn *txn = begin(f);
+        struct client c;
+        uint32_t id;
+
+        builder_put(&name, BYTES_LIT("\x30\x0f\x31\x0d\x30\x0b\x06\x03\x55\x04\x03\x0c\x04Next"));
+        ca.name = builder_bytes(&name);
+        assert_int_equal(ca_key_init(&ca.key, ca.name, builder_bytes(&f->octets)), OK);
+        assert_int_equal(ca_put(txn, &ca, &id), OK);
+        record_put(txn, id, BYTES_LIT("\x11"), &record, 72);
+        assert_int_equal(txn_commit(txn), OK);
+        issuers[1].name = (char *)"renamed";
+        f->conf.issuers = issuers;
+        f->conf.n_issuers = 2;
+        client_open(&c, f);
+        assert_int_equal(ask_for(&c, SERIAL_URL).status, 200);
+        assert_int_equal(ask_for(&c, "EQ").status, 200);
+        assert_int_equal(ask_for(&c, "Eg").status, 404);
+        client_close(&c);
+        builder_done(&name);
+}
+
 static void what_is_no_identifier_is_400_and_other_methods_405(void **state)
 {
         assert_int_equal(ask_status(*state, "GET /renewal-info/x HTTP/1.1\r\nHost: x\r\n\r\n"), 400);
@@ -240,6 +298,9 @@ int main(void)
                 TEST(a_staged_list_without_an_incident_says_nothing_yet),
                 TEST(an_incident_taken_back_counts_no_more),
                 TEST(an_unknown_certificate_is_404),
+                TEST(a_certificate_whose_end_is_unknown_is_404),
+                TEST(an_issuer_that_is_not_configured_is_404),
+                TEST(of_two_cas_with_one_key_the_one_that_has_issued_it_answers),
                 TEST(what_is_no_identifier_is_400_and_other_methods_405),
                 TEST(it_can_be_switched_off),
 #undef TEST

@@ -1,6 +1,8 @@
 /* One connection over HTTP/1.1: order, slowness on either side, timeouts, ends. */
 #include "fixture.h"
 
+#include "responder/address_limits.h"
+
 #define A "11"
 #define B "22"
 
@@ -204,6 +206,91 @@ static void draining_finishes_what_is_under_way_and_ends_the_rest(void **state)
         client_close(&sent);
 }
 
+/* ---- limits of an address (req 1.18) ---- */
+
+#define ADDRESS 7
+
+static struct limits *limit(struct fixture *f, unsigned max_connections, unsigned max_requests)
+{
+        struct limits *limits;
+
+        f->conf.max_connections_per_address = max_connections;
+        f->conf.max_requests_per_address = max_requests;
+        assert_int_equal(limits_new(&f->conf, &limits), OK);
+        f->service.address_limits = f->pool.limits = limits;
+        f->pool.opening = ADDRESS;
+        return limits;
+}
+
+/* The pool's connections leave before the limits go. */
+static void unlimit(struct fixture *f, struct limits *limits)
+{
+        f->service.address_limits = f->pool.limits = NULL;
+        limits_free(limits);
+}
+
+/* All in one turn, so that no time goes by: of one a second two at once are taken. */
+static void requests_beyond_an_addresss_rate_get_429(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct fixture *f = *state;
+        struct limits *limits = limit(f, 0, 1);
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(f, A);
+        for (unsigned i = 0; i < 3; i++)
+                fixture_put_get(f, &b, "GET", ASK(A), "");
+        client_open(&c, f);
+        client_send(&c, builder_bytes(&b));
+        client_expect(&c, OCSP_GOOD);
+        client_expect(&c, OCSP_GOOD);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(r.status, 429);
+        assert_field(&r, "Retry-After", "1");
+        assert_int_equal(f->service.stats.n_refused_requests, 1);
+        client_close(&c);
+        unlimit(f, limits);
+}
+
+static void a_parked_request_is_counted_once(void **state)
+{
+        static const struct ocsp_status good = {.cert_status = OCSP_GOOD};
+        _cleanup_(builder_done) struct builder b = {0};
+        struct fixture *f = *state;
+        struct limits *limits = limit(f, 0, 1);
+        struct msg_sign_ask ask;
+        struct client c;
+
+        fixture_import_good(f, A);
+        fixture_import(f, B);
+        fixture_put_get(f, &b, "GET", ASK(B), "");
+        fixture_put_get(f, &b, "GET", ASK(A), "");
+        client_open(&c, f);
+        client_send(&c, builder_bytes(&b));
+        ask = engine_expect(&c);
+        engine_answer(f, &ask, &good, 0, NOW);
+        client_expect(&c, OCSP_GOOD);
+        client_expect(&c, OCSP_GOOD);
+        client_close(&c);
+        unlimit(f, limits);
+}
+
+static void a_connection_that_ends_makes_room_for_the_next_of_its_address(void **state)
+{
+        struct fixture *f = *state;
+        struct limits *limits = limit(f, 1, 0);
+        struct client c;
+
+        for (unsigned i = 0; i < 3; i++) {
+                assert_true(limits_enter(limits, ADDRESS));
+                client_open(&c, f);
+                assert_false(limits_enter(limits, ADDRESS));
+                client_close(&c);
+        }
+        unlimit(f, limits);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -218,6 +305,9 @@ int main(void)
                 TEST(a_connection_closes_when_its_client_says_so),
                 TEST(continue_is_sent_before_the_content),
                 TEST(draining_finishes_what_is_under_way_and_ends_the_rest),
+                TEST(requests_beyond_an_addresss_rate_get_429),
+                TEST(a_parked_request_is_counted_once),
+                TEST(a_connection_that_ends_makes_room_for_the_next_of_its_address),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

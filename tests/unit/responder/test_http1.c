@@ -18,6 +18,7 @@ static const struct http1_limits LIMITS = {.max_uri = 300, .max_head = 1200, .ma
 #define GET "GET / HTTP/1.1\r\n"
 #define POST "POST / HTTP/1.1\r\n" H
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+#define CHUNKED_EXPECTED POST "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define TEN "0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
@@ -68,6 +69,7 @@ static const struct row {
         {"RFC 9112 5.2: folding", GET H "X: a\r\n b\r\n\r\n", 400, NULL},
         {"folding of the first field", GET " Host: a\r\n\r\n", 400, NULL},
         {"RFC 9112 5.1: a space before the colon", GET "Host : a\r\n\r\n", 400, NULL},
+        {"a space before the colon of a length: its content would be another's request", POST "Content-Length : 3\r\n\r\nabc", 400, NULL},
         {"a tab before the colon", GET H "X\t: a\r\n\r\n", 400, NULL},
         {"no colon", GET H "Xa\r\n\r\n", 400, NULL},
         {"an empty name", GET H ": a\r\n\r\n", 400, NULL},
@@ -135,6 +137,8 @@ static const struct row {
         {"a bare LF inside an extension", CHUNKED "3;a\nabc\r\n0\r\n\r\n", 400, NULL},
         {"a chunk longer than its size", CHUNKED "3\r\nabcd\r\n0\r\n\r\n", 400, NULL},
         {"a chunk followed by LF alone", CHUNKED "3\r\nabc\n0\r\n\r\n", 400, NULL},
+        {"a chunk followed by something else", CHUNKED "3\r\nabcxy0\r\n\r\n", 400, NULL},
+        {"a control octet in an extension", CHUNKED "3;a\x01\r\nabc\r\n0\r\n\r\n", 400, NULL},
         {"chunks beyond the cap", CHUNKED "64\r\n" HUNDRED "\r\n1\r\na\r\n0\r\n\r\n", 413, NULL},
         {"a chunk beyond the cap", CHUNKED "65\r\n", 413, NULL},
         {"a trailer that is no field", CHUNKED "0\r\nX y\r\n\r\n", 400, NULL},
@@ -337,6 +341,59 @@ static void continue_is_said_once_and_only_while_content_is_missing(void **state
         assert_int_equal(http1_read(&LIMITS, &s, whole, body, &r, &used, &status), HTTP1_REQUEST);
 }
 
+/* Of content that comes in lines, each of which makes the reader look again. */
+static void continue_is_said_once_for_chunks_too(void **state)
+{
+        static const char text[] = CHUNKED_EXPECTED "1\r\na\r\n1\r\nb\r\n0\r\n\r\n";
+        struct http1_state s = {0};
+        struct request r;
+        uint8_t body[128];
+        size_t used;
+        unsigned status, n_continue = 0;
+        enum http1_outcome outcome = HTTP1_MORE;
+
+        (void)state;
+        for (size_t n = sizeof CHUNKED_EXPECTED - 1; n < sizeof text && outcome != HTTP1_REQUEST; n++) {
+                outcome = http1_read(&LIMITS, &s, bytes_make(text, n), body, &r, &used, &status);
+                n_continue += outcome == HTTP1_CONTINUE;
+        }
+        assert_int_equal(outcome, HTTP1_REQUEST);
+        assert_int_equal(n_continue, 1);
+}
+
+/* RFC 9110 10.1.1: an HTTP/1.0 client does not know it. */
+static void continue_is_not_said_to_http_1_0(void **state)
+{
+        static const char text[] = "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+        struct http1_state s = {0};
+        struct request r;
+        uint8_t body[128];
+        size_t used;
+        unsigned status;
+
+        (void)state;
+        assert_int_equal(http1_read(&LIMITS, &s, bytes_str(text), body, &r, &used, &status), HTTP1_MORE);
+}
+
+/* Within max_body, and yet without end: what is around the content is bounded too. */
+static void small_chunks_in_much_wrapping_are_refused(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct http1_state s = {0};
+        struct request r;
+        uint8_t body[128];
+        size_t used;
+        unsigned status = 0;
+
+        (void)state;
+        builder_put_str(&b, CHUNKED);
+        for (unsigned i = 0; i < 50; i++)
+                builder_put_str(&b, "1;" HUNDRED HUNDRED "\r\na\r\n");
+        builder_put_str(&b, "0\r\n\r\n");
+        assert_int_equal(http1_read(&LIMITS, &s, builder_bytes(&b), body, &r, &used, &status), HTTP1_REFUSED);
+        assert_int_equal(status, 413);
+}
+
 static void more_fields_than_allowed_are_refused(void **state)
 {
         _cleanup_(builder_done) struct builder b = {0};
@@ -405,6 +462,9 @@ int main(void)
                 cmocka_unit_test(the_path_is_the_targets_without_its_query),
                 cmocka_unit_test(a_condition_sent_twice_is_ignored),
                 cmocka_unit_test(continue_is_said_once_and_only_while_content_is_missing),
+                cmocka_unit_test(continue_is_said_once_for_chunks_too),
+                cmocka_unit_test(continue_is_not_said_to_http_1_0),
+                cmocka_unit_test(small_chunks_in_much_wrapping_are_refused),
                 cmocka_unit_test(more_fields_than_allowed_are_refused),
                 cmocka_unit_test(no_octet_gets_into_a_target_or_a_value_that_may_not_wherever_it_stands),
         };

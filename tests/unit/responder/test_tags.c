@@ -1,6 +1,9 @@
 /* Surrogate tags on answers that a CDN may keep; named as docs/caching.md says. */
 #include "fixture.h"
 
+#include "store/crl_history.h"
+#include "store/record.h"
+
 #define A "11"
 #define BUCKET_OF_A "bucket-" LABEL "-74bc" /* FNV-1a of the octet 11, modulo 65536 */
 
@@ -114,6 +117,87 @@ static void switched_off_there_is_no_such_field(void **state)
         client_close(&c);
 }
 
+static void a_serial_of_a_shard_names_it(void **state)
+{
+        struct record record = {.not_after = NOW + 900000, .shard = 7};
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+        struct txn *txn;
+
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        record_put(txn, f->ca, BYTES_LIT("\x12"), &record, 72);
+        assert_int_equal(txn_commit(txn), OK);
+        fixture_sign(f, "12", NOW - 100, NOW + 86400);
+        client_open(&c, f);
+        r = ask(&c, "12");
+        assert_field(&r, "surrogate-key", "issuer-" LABEL " shard-" LABEL "-7 bucket-" LABEL "-7975");
+        client_close(&c);
+}
+
+/* It may be kept as well as one from the store, so it must be found by a purge. */
+static void an_answer_signed_on_demand_names_all_its_serials(void **state)
+{
+        struct msg_sign_answer answer = {.outcome = MSG_SIGNED, .n_cert_ids = 2, .this_update_s = NOW, .next_update_s = NOW + 86400,
+                .response = BYTES_LIT("stands for one")};
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+
+        fixture_import(f, "12");
+        client_open(&c, f);
+        client_post(&c, &(struct asking){.serials = {A, "12"}});
+        answer.id = engine_expect(&c).id;
+        engine_send(f, &answer);
+        assert_true(client_take(&c, false, &r));
+        assert_field(&r, "surrogate-key",
+                "issuer-" LABEL " shard-" LABEL "-0 " BUCKET_OF_A " shard-" LABEL "-0 bucket-" LABEL "-7975");
+        client_close(&c);
+}
+
+/* A cache that asks whether its answer still holds keeps it for longer: under the tags of now. */
+static void a_304_has_the_tags_too(void **state)
+{
+        struct builder b = {0};
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+
+        client_open(&c, f);
+        fixture_put_get(f, &b, "GET", ASK(A), "If-None-Match: *\r\n");
+        client_send(&c, builder_bytes(&b));
+        builder_done(&b);
+        assert_true(client_take(&c, true, &r));
+        assert_int_equal(r.status, 304);
+        assert_field(&r, "surrogate-key", "issuer-" LABEL " shard-" LABEL "-0 " BUCKET_OF_A);
+        client_close(&c);
+}
+
+static void a_crl_names_issuer_shard_and_itself(void **state)
+{
+        struct crl_row row = {.state = CRL_PUBLISHED, .number = 1, .this_update = NOW - 10, .next_update = NOW + 1000, .size = 1,
+                .file = BYTES_LIT("a.crl")};
+        struct fixture *f = *state;
+        char file[128];
+        struct client c;
+        struct reply r;
+        struct txn *txn;
+        FILE *out;
+
+        snprintf(file, sizeof file, "%s/a.crl", f->crl_path);
+        out = fopen(file, "w");
+        assert_non_null(out);
+        fputc('x', out);
+        fclose(out);
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        crl_put(txn, f->ca, 7, &row);
+        assert_int_equal(txn_commit(txn), OK);
+        client_open(&c, f);
+        r = ask_path(&c, "/crl/" LABEL "/7.crl");
+        assert_field(&r, "surrogate-key", "issuer-" LABEL " shard-" LABEL "-7 crl-" LABEL "-7");
+        client_close(&c);
+}
+
 static void a_ca_certificate_names_its_issuer(void **state)
 {
         struct client c;
@@ -134,6 +218,10 @@ int main(void)
                 TEST(a_cache_tag_has_commas_and_fewer_buckets_where_wanted),
                 TEST(nothing_that_may_not_be_kept_has_tags),
                 TEST(switched_off_there_is_no_such_field),
+                TEST(a_serial_of_a_shard_names_it),
+                TEST(an_answer_signed_on_demand_names_all_its_serials),
+                TEST(a_304_has_the_tags_too),
+                TEST(a_crl_names_issuer_shard_and_itself),
                 TEST(a_ca_certificate_names_its_issuer),
 #undef TEST
         };
