@@ -112,6 +112,7 @@ struct conf {
         unsigned max_connections_per_address; /* per worker and IPv4 address or IPv6 /64; 0 = no limit; default 1000 (req 1.18) */
         unsigned max_requests_per_address;    /* a second, likewise: 429; 0 (default) = no limit */
         struct conf_list trusted_addresses;   /* ranges without these limits; default loopback */
+        uint64_t max_memory;      /* bytes of a worker's own memory, its heap and threads' stacks; default 1 GiB */
         unsigned max_body;        /* bytes of a POST; default 10000 (req 1.17: 413) */
         unsigned max_uri;         /* bytes of a request target; default 8192 (414) */
         unsigned max_cert_ids;    /* in one request; default 8, at most 16 (req 1.7) */

@@ -133,6 +133,8 @@ static const struct conf_option main_options[] = {
          .unit = "requests", .help = "That one client may send a worker in a second, in bursts of twice as many. Beyond it: 429. 0: no limit."},
         {"responder.trusted_addresses", CONF_STRINGS, AT(trusted_addresses), .def = "127.0.0.0/8,::1",
          .help = "Addresses or ranges (192.0.2.0/24) that have no such limits: proxies, CDNs."},
+        {"responder.max_memory", CONF_SIZE, AT(max_memory), .def = "1G", .min = 64 * MIB, .max = TIB,
+         .help = "A worker's own memory, beside the store and the CRLs. Beyond it whoever wants more is dropped (docs/configuration.md)."},
         {"responder.max_body", CONF_UNSIGNED, AT(max_body), .def = "10000", .min = 64, .max = MIB, .unit = "bytes",
          .help = "Longest body of a POST. Beyond it: 413."},
         {"responder.max_uri", CONF_UNSIGNED, AT(max_uri), .def = "8192", .min = 64, .max = 64 * KIB, .unit = "bytes",

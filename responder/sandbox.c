@@ -2,9 +2,11 @@
  * and a drain; what libc may call instead on another machine stands beside it. tests/e2e/test_sandbox.py holds it to that. */
 #include "responder/sandbox.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/jail.h"
@@ -73,13 +75,26 @@ static void set_priorities(scmp_filter_ctx filter)
         (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 1);
 }
 
-enum err sandbox_calls(const struct conf *conf)
+/* RLIMIT_DATA: the heap and what else is private and can be written. The store's map and the files' pages are neither. */
+static enum err limit_memory(const struct conf *conf)
+{
+        struct rlimit limit;
+
+        if (conf->max_memory == 0)
+                return OK;
+        if (getrlimit(RLIMIT_DATA, &limit) != 0)
+                return err_from_errno(errno);
+        if (limit.rlim_max > conf->max_memory)
+                limit.rlim_max = conf->max_memory;
+        limit.rlim_cur = limit.rlim_max;
+        return setrlimit(RLIMIT_DATA, &limit) == 0 ? OK : err_from_errno(errno);
+}
+
+static enum err filter_calls(void)
 {
         scmp_filter_ctx filter;
         int result;
 
-        if (JAIL_IS_SANITIZED || !conf->sandbox)
-                return OK;
         filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
         if (!filter)
                 return ERR_NOMEM;
@@ -91,6 +106,13 @@ enum err sandbox_calls(const struct conf *conf)
                 result = seccomp_load(filter);
         seccomp_release(filter);
         return result == 0 ? OK : err_from_errno(-result);
+}
+
+enum err sandbox_calls(const struct conf *conf)
+{
+        enum err e = JAIL_IS_SANITIZED ? OK : limit_memory(conf);
+
+        return e != OK || JAIL_IS_SANITIZED || !conf->sandbox ? e : filter_calls();
 }
 
 /* OpenSSL reads its configuration with the first digest. */

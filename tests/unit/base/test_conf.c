@@ -119,7 +119,7 @@ static void assert_defaults(const struct conf *c)
         assert_string_equal(c->tls_certificate, in_folder("tls.pem"));
         assert_string_equal(c->tls_key, in_folder("tls.key"));
         assert_string_equal(c->ocsp_path, "/");
-        assert_true(c->workers == 0 && c->max_connections == 20000 && c->max_body == 10000 && c->max_uri == 8192 &&
+        assert_true(c->workers == 0 && c->max_connections == 20000 && c->max_memory == 1ull << 30 && c->max_body == 10000 && c->max_uri == 8192 &&
                     c->max_cert_ids == 8);
         assert_true(
                 c->header_timeout_s == 10 && c->idle_timeout_s == 60 && c->write_timeout_s == 30 && c->park_timeout_s == 5);

@@ -216,6 +216,34 @@ static int exec_outside(void)
         return 1;
 }
 
+#define MEMORY_MAX (64u << 20)
+
+/* In pieces, as buffers are; how many MB came. */
+static int attempt_much_memory(void)
+{
+        int n = 0;
+
+        while (n < 200 && malloc(1 << 20))
+                n++;
+        return n;
+}
+
+static void more_memory_than_allowed_is_not_had_and_nobody_dies_of_it(void **state)
+{
+        (void)state;
+        for (unsigned with_filter = 0; with_filter < 2; with_filter++) {
+                int n;
+
+                conf.sandbox = with_filter;
+                conf.max_memory = MEMORY_MAX;
+                n = try(attempt_much_memory);
+                assert_true(JAIL_IS_SANITIZED || (n > 30 && n < (int)(MEMORY_MAX >> 20)));
+                conf.max_memory = 0;
+                assert_int_equal(try(attempt_much_memory), 200);
+        }
+        conf.sandbox = true;
+}
+
 static void it_can_be_switched_off(void **state)
 {
         (void)state;
@@ -231,6 +259,7 @@ int main(void)
                 cmocka_unit_test(what_serving_needs_goes_on),
                 cmocka_unit_test(there_is_no_way_back),
                 cmocka_unit_test(no_file_outside_is_read),
+                cmocka_unit_test(more_memory_than_allowed_is_not_had_and_nobody_dies_of_it),
                 cmocka_unit_test(it_can_be_switched_off),
         };
 
