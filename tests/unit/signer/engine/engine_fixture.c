@@ -383,3 +383,124 @@ struct status fixture_status(struct fixture *f, unsigned i)
         status.signature = BYTES_NONE;
         return status;
 }
+
+/* ---- set-up of a test ---- */
+
+int fixture_set_up_unstarted(void **state)
+{
+        static struct fixture f;
+
+        fixture_init(&f);
+        *state = &f;
+        return 0;
+}
+
+int fixture_set_up(void **state)
+{
+        fixture_set_up_unstarted(state);
+        fixture_start(*state, N_RECORDS);
+        return 0;
+}
+
+int fixture_tear_down(void **state)
+{
+        clock_freeze_ms(0);
+        fixture_stop(*state);
+        return 0;
+}
+
+/* ---- what tests wait for ---- */
+
+bool fixture_is_all_signed(struct fixture *f)
+{
+        for (unsigned i = 1; i <= N_RECORDS; i++)
+                if (fixture_status(f, i).window == 0)
+                        return false;
+        return true;
+}
+
+static bool is_written_back(const struct writeback *wb)
+{
+        unsigned n_idle = 0;
+
+        for (const struct writeback_chunk *c = wb->free; c; c = c->next)
+                n_idle++;
+        return wb->filling && wb->filling->n == 0 && n_idle == WRITEBACK_CHUNKS - 1;
+}
+
+bool fixture_is_idle(struct fixture *f)
+{
+        const struct engine *e = &f->engine;
+
+        return fixture_is_all_signed(f) && is_written_back(&e->writeback) && e->bulk.stats.in_flight == 0 &&
+               e->ondemand.n_open == 0 && e->refresh.n_slices == 0 && !e->refresh.pass_open && !e->crls.work &&
+               !e->crls.orders;
+}
+
+static bool has_asked(struct fixture *f)
+{
+        return fake_vault_urgent(&f->vault) >= f->wanted_urgent;
+}
+
+void fixture_hold_question(struct fixture *f, unsigned i)
+{
+        struct msg_sign_ask ask = fixture_ask(f, i);
+
+        f->wanted_urgent = fake_vault_urgent(&f->vault) + 1;
+        fake_vault_hold(&f->vault, true);
+        fixture_send(f, &ask);
+        fixture_run_until(f, has_asked);
+}
+
+static bool has_asked_in_bulk(struct fixture *f)
+{
+        return fake_vault_bulk(&f->vault) > 0;
+}
+
+void fixture_start_holding(struct fixture *f, unsigned n_records)
+{
+        f->issuer.crl_key = f->conf.file; /* "": no CRL is asked for before it */
+        f->hold = true;
+        fixture_start(f, n_records);
+        fixture_run_until(f, has_asked_in_bulk);
+}
+
+/* ---- in words ---- */
+
+void fixture_assert_final(struct fixture *f, bool ok)
+{
+        json_t *final = fixture_final(f);
+
+        assert_int_equal(json_is_true(json_object_get(final, "ok")), ok);
+        json_decref(final);
+}
+
+void fixture_revoke_list(struct fixture *f, unsigned from, unsigned to)
+{
+        fixture_revoke(f, from, to);
+        fixture_assert_final(f, true);
+}
+
+void fixture_assert_answer(struct fixture *f, enum ocsp_cert_status status)
+{
+        struct msg_sign_answer answer = fixture_answer(f);
+
+        assert_int_equal(answer.outcome, MSG_SIGNED);
+        assert_int_equal(fixture_read(f, answer.response).cert_status, status);
+}
+
+struct window fixture_window(struct fixture *f, uint32_t id)
+{
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        struct window w;
+
+        assert_int_equal(txn_begin_read(f->engine.env, &txn), OK);
+        assert_int_equal(window_get(txn, id, &w), OK);
+        return w;
+}
+
+void fixture_go_to(struct fixture *f, int64_t time_s)
+{
+        clock_freeze_ms(time_s * 1000);
+        engine_clock_accept(&f->engine.clock);
+}

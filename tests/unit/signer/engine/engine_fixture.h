@@ -12,6 +12,8 @@ struct fixture_store {
 void fixture_store_open(struct fixture_store *s);
 void fixture_store_close(struct fixture_store *s);
 
+#define N_RECORDS 200
+
 struct fixture {
         char path[64], paths[8][128];
         struct conf conf;
@@ -24,11 +26,16 @@ struct fixture {
         int worker, control; /* connected sockets */
         uint64_t last_id;
         bool hold; /* before fixture_start: the vault keeps the first question already */
+        unsigned wanted_urgent; /* asked on the urgent socket when the question that is held has come there */
 };
 
 /* Certificates and configuration, which a test may change before fixture_start. */
 void fixture_init(struct fixture *f);
 void fixture_free(struct fixture *f);
+/* For cmocka: an engine of N_RECORDS good records, started or to be started by the test. */
+int fixture_set_up(void **state);
+int fixture_set_up_unstarted(void **state);
+int fixture_tear_down(void **state);
 /* The engine, with `n` good records, serials 1..n. Waits until the token is up. */
 void fixture_start(struct fixture *f, unsigned n_records);
 void fixture_stop(struct fixture *f);
@@ -49,3 +56,26 @@ void fixture_revoke(struct fixture *f, unsigned from, unsigned to);
 /* The final packet of the question asked last. */
 json_t *fixture_final(struct fixture *f);
 struct status fixture_status(struct fixture *f, unsigned i);
+
+/* ---- what tests wait for ---- */
+
+/* Every one of the N_RECORDS has a signature. */
+bool fixture_is_all_signed(struct fixture *f);
+/* ... and nothing is under way in any lane. */
+bool fixture_is_idle(struct fixture *f);
+
+/* ---- in words ---- */
+
+/* The vault has taken the question for that serial and keeps it. */
+void fixture_hold_question(struct fixture *f, unsigned i);
+/* Starts, and the first packets of the refresh are at the vault, which keeps them. */
+void fixture_start_holding(struct fixture *f, unsigned n_records);
+/* The final packet of the question asked last over the control socket says so. */
+void fixture_assert_final(struct fixture *f, bool ok);
+void fixture_revoke_list(struct fixture *f, unsigned from, unsigned to);
+/* The next answer to the worker is signed, and says so. */
+void fixture_assert_answer(struct fixture *f, enum ocsp_cert_status status);
+/* The window as another process sees it: in a transaction begun now. */
+struct window fixture_window(struct fixture *f, uint32_t id);
+/* The wall clock stands there, and the engine believes it. The end of the test lets it go again. */
+void fixture_go_to(struct fixture *f, int64_t time_s);
