@@ -233,12 +233,10 @@ static void start_vault(struct supervisor *s)
                 log_warning("the engine does not take its vault");
 }
 
-static void tell_died(struct supervisor *s)
+static void tell_engine(struct supervisor *s, uint8_t word)
 {
-        static const uint8_t died = SUPERVISOR_VAULT_DIED;
-
-        if (s->channel >= 0 && msg_send(s->channel, bytes_make(&died, 1), -1) != OK)
-                log_warning("the engine cannot be told that its vault died");
+        if (s->channel >= 0 && msg_send(s->channel, bytes_make(&word, 1), -1) != OK)
+                log_warning("the engine cannot be told how its vault is word=%c", word);
 }
 
 /* Whatever keeps a new vault from being there, the engine hears of it and asks again with its own backoff. */
@@ -247,7 +245,7 @@ static void replace_vault(struct supervisor *s)
         end_child(&s->vault, "vault", SIGKILL, KILL_MS);
         start_vault(s);
         if (s->vault == 0)
-                tell_died(s);
+                tell_engine(s, SUPERVISOR_NO_VAULT);
 }
 
 /* ---- events ---- */
@@ -302,7 +300,7 @@ static void reap(struct supervisor *s)
                 } else if (pid == s->vault) {
                         log_death("vault", pid, status);
                         s->vault = 0;
-                        tell_died(s);
+                        tell_engine(s, SUPERVISOR_VAULT_DIED);
                 }
         }
 }

@@ -7,7 +7,7 @@
  *
  * The engine asks for a vault with one octet 'V' on its channel; the supervisor kills the old one (SIGKILL, waited for),
  * makes two fresh socket pairs, starts tocsin-vault with them, and hands the engine's ends over: two packets, 'U' with the
- * urgent end and 'B' with the bulk end. 'D' from the supervisor: a vault died. An engine that dies is started again (with a
+ * urgent end and 'B' with the bulk end. 'D' from the supervisor: a vault died; 'N': none could be started. An engine that dies is started again (with a
  * fresh vault) after 1 s; a supervisor that dies takes both with it. SIGTERM: engine first (it finishes its commit), then
  * vault. SIGHUP goes to the engine: reload.
  *
@@ -24,6 +24,7 @@
 #define SUPERVISOR_URGENT 'U'     /* supervisor -> engine, with the urgent end */
 #define SUPERVISOR_BULK 'B'       /* supervisor -> engine, with the bulk end */
 #define SUPERVISOR_VAULT_DIED 'D' /* supervisor -> engine; between its 'V' and 'U' it speaks of the vault before */
+#define SUPERVISOR_NO_VAULT 'N'   /* supervisor -> engine: none could be started */
 
 /* Where tocsin-vault finds its ends of the pairs. */
 #define SUPERVISOR_URGENT_FD 3

@@ -34,6 +34,7 @@ void engine_feed_vault(struct engine *e)
 
 void engine_vault_is_up(struct engine *e)
 {
+        issuers_forget_missing_keys(e->issuers); /* a fresh vault has looked into the token anew */
         engine_feed_vault(e);
         schedule_now(e);
         crl_builder_pump(e);

@@ -313,6 +313,12 @@ struct issuer *issuers_by_ca_key(struct issuers *set, uint32_t ca_key)
         return NULL;
 }
 
+void issuers_forget_missing_keys(struct issuers *set)
+{
+        for (unsigned i = 0; i < set->n; i++)
+                set->items[i].ocsp.away_until_ms = 0;
+}
+
 bool issuer_has_shard(const struct issuer *is, uint16_t shard)
 {
         if (is->conf->crl_shards == 0)

@@ -67,6 +67,8 @@ static inline bool issuer_is_served(const struct issuer *issuer)
 {
         return issuer->refused[0] == '\0';
 }
+/* Signers whose key the token lacked may be asked for again. */
+void issuers_forget_missing_keys(struct issuers *issuers);
 /* May CRLs of this shard exist? 0 when the issuer has one full CRL, 1..crl_shards otherwise. */
 bool issuer_has_shard(const struct issuer *issuer, uint16_t shard);
 /* The space a record of this issuer keeps for a signature. */

@@ -12,7 +12,6 @@
 #include "signer/supervisor.h"
 
 #define PAUSE_FIRST_MS 500
-#define PAUSE_MAX_MS 30000
 #define TICK_MS 100
 /* For the supervisor to kill the old vault and start another / for the token to open. */
 #define START_MS 15000
@@ -22,11 +21,13 @@
 /* Answers taken before other events get their turn. */
 #define ANSWERS_A_TURN 64
 
-unsigned vault_next_pause(unsigned pause_ms)
+unsigned vault_next_pause(unsigned pause_ms, enum vault_end end)
 {
-        if (pause_ms == 0)
-                return PAUSE_FIRST_MS;
-        return 2 * pause_ms < PAUSE_MAX_MS ? 2 * pause_ms : PAUSE_MAX_MS;
+        static const unsigned max_ms[] = {
+                [VAULT_END_TOKEN] = 30000, [VAULT_END_STARTING] = 4000, [VAULT_END_RUNNING] = PAUSE_FIRST_MS};
+        unsigned next_ms = pause_ms == 0 ? PAUSE_FIRST_MS : 2 * pause_ms;
+
+        return next_ms < max_ms[end] ? next_ms : max_ms[end];
 }
 
 bool vault_is_up(const struct engine *e)
@@ -81,7 +82,7 @@ static void return_calls(struct vault_client *v)
         }
 }
 
-static void go_down(struct engine *e, const char *why)
+static void go_down(struct engine *e, enum vault_end end, const char *why)
 {
         struct vault_client *v = &e->vault;
 
@@ -90,7 +91,7 @@ static void go_down(struct engine *e, const char *why)
         if (v->signed_since_up)
                 v->pause_ms = 0;
         v->signed_since_up = v->renewing = v->renew_again = false;
-        v->pause_ms = vault_next_pause(v->pause_ms);
+        v->pause_ms = vault_next_pause(v->pause_ms, end);
         v->retry_at_ms = clock_mono_ms() + v->pause_ms;
         v->retry_at_s = engine_clock_now_s(&e->clock) + (v->pause_ms + 999) / 1000;
         snprintf(v->error, sizeof(v->error), "%s", why);
@@ -102,6 +103,12 @@ static void go_down(struct engine *e, const char *why)
         close_lane(v, VAULT_BULK);
         return_calls(v);
         ondemand_vault_changed(e);
+}
+
+/* The process ended without a word of the token. */
+static enum vault_end silent_end(const struct vault_client *v)
+{
+        return has_lanes(v) ? VAULT_END_RUNNING : VAULT_END_STARTING;
 }
 
 static void ask_for_vault(struct engine *e)
@@ -177,7 +184,7 @@ static void take_health(struct engine *e, const struct vault_answer *a)
                 return;
         }
         snprintf(why, sizeof(why), "%.*s", (int)a->text.len, (const char *)a->text.data);
-        go_down(e, why);
+        go_down(e, VAULT_END_TOKEN, why);
 }
 
 static struct vault_call *take_call(struct vault_client *v, enum vault_lane lane, uint64_t id)
@@ -201,7 +208,7 @@ static bool take_answer(struct engine *e, enum vault_lane lane, struct bytes pac
         char why[256];
 
         if (vault_answer_take(packet, &a) != OK) {
-                go_down(e, "the vault sent what is no answer");
+                go_down(e, VAULT_END_TOKEN, "the vault sent what is no answer");
                 return false;
         }
         if (a.kind == VAULT_HEALTH) {
@@ -210,7 +217,7 @@ static bool take_answer(struct engine *e, enum vault_lane lane, struct bytes pac
         }
         if (a.outcome == VAULT_TOKEN) {
                 snprintf(why, sizeof(why), "%.*s", (int)a.text.len, (const char *)a.text.data);
-                go_down(e, why);
+                go_down(e, VAULT_END_TOKEN, why);
                 return false;
         }
         call = take_call(&e->vault, lane, a.id);
@@ -224,7 +231,8 @@ static bool take_answer(struct engine *e, enum vault_lane lane, struct bytes pac
         return has_lanes(&e->vault);
 }
 
-static void read_lane(struct engine *e, enum vault_lane lane)
+/* ERR_AGAIN: there are no more. ERR_TOKEN: the vault went away over one. */
+static enum err take_answers(struct engine *e, enum vault_lane lane)
 {
         static uint8_t packet[VAULT_PACKET_MAX];
 
@@ -232,15 +240,29 @@ static void read_lane(struct engine *e, enum vault_lane lane)
                 size_t len;
                 enum err err = msg_receive(e->vault.fds[lane], packet, sizeof(packet), &len, NULL);
 
-                if (err == ERR_AGAIN)
-                        return;
-                if (err != OK) {
-                        go_down(e, "the vault is gone");
-                        return;
-                }
+                if (err != OK)
+                        return err;
                 if (!take_answer(e, lane, bytes_make(packet, len)))
-                        return;
+                        return ERR_TOKEN;
         }
+        return OK;
+}
+
+/* Its last words may still wait on a lane: they tell a token that failed from a process that was killed. */
+static void hear_and_go_down(struct engine *e, const char *why)
+{
+        for (unsigned lane = 0; lane < VAULT_LANES; lane++)
+                if (e->vault.fds[lane] >= 0 && take_answers(e, lane) == ERR_TOKEN)
+                        return;
+        go_down(e, silent_end(&e->vault), why);
+}
+
+static void read_lane(struct engine *e, enum vault_lane lane)
+{
+        enum err err = take_answers(e, lane);
+
+        if (err != OK && err != ERR_AGAIN && err != ERR_TOKEN)
+                hear_and_go_down(e, "the vault is gone");
 }
 
 static void on_urgent(evutil_socket_t fd, short what, void *arg)
@@ -273,7 +295,7 @@ static void take_lane(struct engine *e, enum vault_lane lane, int fd)
         v->fds[lane] = fd;
         v->events[lane] = event_new(e->base, fd, EV_READ | EV_PERSIST, lane == VAULT_URGENT ? on_urgent : on_bulk, e);
         if (!v->events[lane] || event_add(v->events[lane], NULL) != 0) {
-                go_down(e, "out of memory");
+                go_down(e, VAULT_END_STARTING, "out of memory");
                 return;
         }
         /* An urgent answer is taken before bulk ones that wait with it. */
@@ -291,7 +313,9 @@ static void take_word(struct engine *e, uint8_t word, int fd)
                 close(fd);
         /* While a new one is asked for it speaks of the old one. */
         if (word == SUPERVISOR_VAULT_DIED && e->vault.state != VAULT_ASKED)
-                go_down(e, "the vault died");
+                hear_and_go_down(e, "the vault died");
+        if (word == SUPERVISOR_NO_VAULT && e->vault.state == VAULT_ASKED)
+                go_down(e, VAULT_END_STARTING, "the supervisor could start no vault: its log says why");
 }
 
 static void on_channel(evutil_socket_t channel, short what, void *arg)
@@ -332,11 +356,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         if (v->state == VAULT_DOWN && now >= v->retry_at_ms)
                 ask_for_vault(e);
         else if (v->state == VAULT_ASKED && now - v->state_since_ms > START_MS)
-                go_down(e, "the supervisor started no vault");
+                go_down(e, VAULT_END_STARTING, "the supervisor started no vault");
         else if (v->state == VAULT_OPENING && now - v->state_since_ms > OPEN_MS)
-                go_down(e, "the token does not open");
+                go_down(e, VAULT_END_TOKEN, "the token does not open");
         else if (has_lanes(v) && now >= oldest_due(v))
-                go_down(e, "the token hangs: the vault is killed and started again");
+                go_down(e, VAULT_END_TOKEN, "the token hangs: the vault is killed and started again");
         retire_if_drained(e);
 }
 
@@ -399,7 +423,7 @@ enum err vault_ask(struct engine *e, enum vault_lane lane, struct vault_call *ca
         if (err == ERR_AGAIN)
                 return err;
         if (err != OK) {
-                go_down(e, "the vault is gone");
+                go_down(e, VAULT_END_RUNNING, "the vault is gone");
                 return ERR_TOKEN;
         }
         call->id = q->id;

@@ -2,7 +2,7 @@
  * one died, failed or hangs.
  *
  * Down -> asked (the supervisor starts one) -> opening (until it says that the token opened) -> up. Away from up, a new one
- * is asked for with a growing pause. Sockets come new with each vault, so no late answer of an old one can arrive. Main
+ * is asked for after a pause, which grows while the token fails and is short where only the process died. Sockets come new with each vault, so no late answer of an old one can arrive. Main
  * thread.
  *
  * After a reload a fresh vault takes over, since what the old one may sign was read from the old configuration: up ->
@@ -65,5 +65,11 @@ void vault_renew(struct engine *engine);
 MUST_CHECK enum err vault_ask(struct engine *engine, enum vault_lane lane, struct vault_call *call,
         struct vault_question *question, int fd, int64_t timeout_ms);
 
-/* The pause before the next try, after one of `pause_ms`: 0.5 s doubling to 30 s. */
-unsigned vault_next_pause(unsigned pause_ms);
+/* How the last vault ended. */
+enum vault_end {
+        VAULT_END_TOKEN,    /* the token failed, hangs or does not open: each try is a log-in, and none may help for long */
+        VAULT_END_STARTING, /* the process died before the token was open, or could not be started */
+        VAULT_END_RUNNING,  /* the process died with the token open, which speaks against the process alone */
+};
+/* The pause before the next try, after one of `pause_ms`: 0.5 s, doubling to 30 s, 4 s or not at all, by how it ended. */
+unsigned vault_next_pause(unsigned pause_ms, enum vault_end end);

@@ -147,14 +147,28 @@ static bool should_die(struct fake_vault *v)
         return die;
 }
 
-static bool should_stop(struct fake_vault *v)
+static bool is_set(struct fake_vault *v, const bool *flag)
 {
-        bool stop;
+        bool value;
 
         pthread_mutex_lock(&v->lock);
-        stop = v->stop;
+        value = *flag;
         pthread_mutex_unlock(&v->lock);
-        return stop;
+        return value;
+}
+
+static void fail(struct fake_vault *v, struct ends *e)
+{
+        static const uint8_t died = SUPERVISOR_VAULT_DIED;
+
+        if (msg_send(v->channel, bytes_make(&died, 1), -1) != OK)
+                abort();
+        answer(e->bulk, &(struct vault_answer){.kind = VAULT_SIGN_OCSP, .outcome = VAULT_TOKEN, .text = BYTES_LIT("on fire")});
+        close_ends(e);
+        pthread_mutex_lock(&v->lock);
+        v->fail = false;
+        pthread_cond_broadcast(&v->changed);
+        pthread_mutex_unlock(&v->lock);
 }
 
 static void *run(void *arg)
@@ -164,13 +178,17 @@ static void *run(void *arg)
         uint8_t word[16];
         size_t len;
 
-        while (!should_stop(v)) {
+        while (!is_set(v, &v->stop)) {
                 struct pollfd fds[] = {{.fd = v->channel, .events = POLLIN}, {.fd = e.urgent, .events = POLLIN},
                         {.fd = e.bulk, .events = POLLIN}};
 
                 poll(fds, 3, 2);
-                if ((fds[0].revents & POLLIN) && msg_receive(v->channel, word, sizeof(word), &len, NULL) == OK)
+                bool asked = (fds[0].revents & POLLIN) && msg_receive(v->channel, word, sizeof(word), &len, NULL) == OK;
+
+                if (asked && !is_set(v, &v->refuse))
                         start_vault(v, &e);
+                else if (is_set(v, &v->fail))
+                        fail(v, &e);
                 else if (should_die(v))
                         close_ends(&e);
                 else if (fds[1].revents & POLLIN)
@@ -233,6 +251,20 @@ void fake_vault_hold(struct fake_vault *v, bool hold)
 void fake_vault_die(struct fake_vault *v)
 {
         set(v, &v->die, true);
+}
+
+void fake_vault_refuse(struct fake_vault *v, bool refuse)
+{
+        set(v, &v->refuse, refuse);
+}
+
+void fake_vault_fail(struct fake_vault *v)
+{
+        pthread_mutex_lock(&v->lock);
+        v->fail = true;
+        while (v->fail)
+                pthread_cond_wait(&v->changed, &v->lock);
+        pthread_mutex_unlock(&v->lock);
 }
 
 static unsigned get(struct fake_vault *v, const unsigned *n)

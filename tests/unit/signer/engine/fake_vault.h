@@ -20,6 +20,8 @@ struct fake_vault {
         bool stop;
         bool hold;         /* takes questions, answers none */
         bool die;          /* closes its sockets once */
+        bool fail;         /* says on the bulk lane that the token failed, and closes its sockets */
+        bool refuse;       /* starts no vault */
         unsigned n_vaults; /* started so far */
         unsigned n_urgent; /* ResponseData asked on the urgent socket */
         unsigned n_bulk;
@@ -32,6 +34,10 @@ void fake_vault_start(struct fake_vault *v, EVP_PKEY *ca, EVP_PKEY *ocsp, int *r
 void fake_vault_stop(struct fake_vault *v);
 void fake_vault_hold(struct fake_vault *v, bool hold);
 void fake_vault_die(struct fake_vault *v);
+/* The supervisor's word of its death, then the vault's own on the bulk lane, then the end of both lanes: all of it is there when this
+ * returns. */
+void fake_vault_fail(struct fake_vault *v);
+void fake_vault_refuse(struct fake_vault *v, bool refuse);
 unsigned fake_vault_urgent(struct fake_vault *v);
 unsigned fake_vault_bulk(struct fake_vault *v);
 unsigned fake_vault_started(struct fake_vault *v);
