@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 #define BACKOFF_MIN_MS 50
-#define BACKOFF_MAX_MS 2000
+#define BACKOFF_MAX_MS 250 /* an attempt costs microseconds; a longer pause would only hold up the first answer after a restart */
 
 struct sign_question {
         uint64_t id; /* 0: the slot is free */
