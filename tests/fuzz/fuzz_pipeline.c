@@ -64,18 +64,19 @@ int64_t __wrap_clock_mono_ms(void)
 struct asked {
         bool is_head, closes, is_refused;
         bool has_date, has_tag;
-        size_t der_at, der_len; /* of the OCSP request, in `ders`; none: 0 octets */
+        size_t der_at, der_len; /* of the OCSP request, in `kept`; none: 0 octets */
+        size_t tag_at, tag_len; /* of If-None-Match */
 };
 
 struct asking {
         struct asked list[MAX_ASKED];
         unsigned n;
-        struct builder ders;
+        struct builder kept;
 };
 
 static void asking_done(struct asking *a)
 {
-        builder_done(&a->ders);
+        builder_done(&a->kept);
 }
 
 static bool begins(struct bytes b, struct bytes with)
@@ -98,14 +99,14 @@ static void keep_der(struct asking *a, struct asked *one, const struct request *
         uint8_t der[MAX_STREAM];
         size_t len = 0;
 
-        one->der_at = a->ders.len;
+        one->der_at = a->kept.len;
         if (!is_ocsp(r->path))
                 return;
         if (r->method == METHOD_POST)
-                builder_put(&a->ders, r->body);
+                builder_put(&a->kept, r->body);
         else if (ocsp_get_decode(bytes_make(&r->path.data[1], r->path.len - 1), der, &len) == OK)
-                builder_put(&a->ders, bytes_make(der, len));
-        one->der_len = a->ders.len - one->der_at;
+                builder_put(&a->kept, bytes_make(der, len));
+        one->der_len = a->kept.len - one->der_at;
 }
 
 /* True: go on behind it. */
@@ -128,6 +129,9 @@ static bool read_one(const struct plan *plan, struct bytes *rest, struct asking 
         one->closes = !r.keep_alive || plan->flags & FLAG_DRAIN;
         one->has_tag = r.if_none_match.data;
         one->has_date = r.if_modified_since.len > 0;
+        one->tag_at = a->kept.len;
+        one->tag_len = r.if_none_match.len;
+        builder_put(&a->kept, r.if_none_match);
         keep_der(a, one, &r);
         HOLDS(len > 0 && len <= rest->len);
         *rest = bytes_make(&rest->data[len], rest->len - len);
@@ -195,6 +199,7 @@ static void take_exchange(struct line *l, struct exchange *x)
 {
         HOLDS(x->used <= x->in.len && !builder_failed(&service->out) && x->out_at + x->out_len <= service->out.len);
         HOLDS((x->file != NULL) == (x->end == EXCHANGE_FILE));
+        HOLDS(x->used == 0 || x->end == EXCHANGE_PARKED || (x->sign.n_asked == 0 && !x->sign.refused));
         builder_put(&l->said, bytes_make(&service->out.data[x->out_at], x->out_len));
         l->n_used += x->used;
         l->state = x->state;
@@ -283,7 +288,7 @@ struct reply {
         bool closes, is_ocsp, is_kept; /* the last: caches may keep it */
         size_t len;                    /* that Content-Length tells */
         unsigned n_lengths;
-        struct bytes head, body;
+        struct bytes head, body, etag;
 };
 
 static void skip_continue(struct bytes *in)
@@ -349,6 +354,8 @@ static void read_field(struct bytes row, struct reply *r)
         } else if (is_named(row, "Cache-Control", &value)) {
                 r->is_kept = begins(value, BYTES_LIT("max-age="));
                 HOLDS(r->is_kept || begins(value, BYTES_LIT("no-store")));
+        } else if (is_named(row, "ETag", &value)) {
+                r->etag = value;
         } else if (is_named(row, "Transfer-Encoding", &value)) {
                 HOLDS(!"no answer is chunked");
         }
@@ -374,20 +381,26 @@ static struct reply take_reply(struct bytes *in, bool is_head)
         return r;
 }
 
+/* req 3.5: a tag wins over a date. */
+static void check_not_modified(const struct asking *a, const struct asked *one, const struct reply *r)
+{
+        struct bytes tag = bytes_make(&a->kept.data[one->tag_at], one->tag_len);
+
+        HOLDS(one->has_tag || one->has_date);
+        if (one->has_tag)
+                HOLDS(memchr(tag.data, '*', tag.len) || (r->etag.len > 0 && memmem(tag.data, tag.len, r->etag.data, r->etag.len)));
+        else if (one->der_len > 0)
+                house_check_not_modified(bytes_make(&a->kept.data[one->der_at], one->der_len));
+}
+
 static void check_reply(const struct asking *a, const struct asked *one, const struct reply *r)
 {
-        struct bytes der = bytes_make(&a->ders.data[one->der_at], one->der_len);
-
         HOLDS(r->closes == one->closes);
         HOLDS(!one->is_refused || r->status >= 400);
-        if (one->is_refused || one->is_head)
-                return;
         if (r->status == 304)
-                HOLDS(one->has_tag || one->has_date);
-        if (r->status == 304 && !one->has_tag && one->der_len > 0)
-                house_check_not_modified(der);
-        if (r->status == 200 && r->is_ocsp)
-                house_check_response(r->body, der);
+                check_not_modified(a, one, r);
+        if (r->status == 200 && r->is_ocsp && !one->is_head)
+                house_check_response(r->body, bytes_make(&a->kept.data[one->der_at], one->der_len));
 }
 
 /* As many as requests, in their order, and nothing behind. */

@@ -20,6 +20,9 @@
 #define ROOM 72
 #define RAW_LEN 64
 #define LONG_S 86400
+/* thisUpdate of what the engine signs: no row's */
+#define LIVE_S (HOUSE_NOW - 1)
+#define LIVE_OLD_S (HOUSE_NOW - 5000)
 
 static char folder[] = FOLDER;
 
@@ -413,7 +416,8 @@ static struct ocsp_status status_of(const struct issuer *issuer, const struct ro
         bool is_good = row && row->status == OCSP_GOOD;
 
         if (is_lie)
-                return is_good ? (struct ocsp_status){OCSP_REVOKED, REASON_CA_COMPROMISE, HOUSE_NOW - 1} : (struct ocsp_status){.cert_status = OCSP_GOOD};
+                return is_good ? (struct ocsp_status){OCSP_REVOKED, REASON_CA_COMPROMISE, HOUSE_NOW - 1}
+                               : (struct ocsp_status){.cert_status = OCSP_GOOD};
         if (!row) /* req 2.5 */
                 return (struct ocsp_status){OCSP_REVOKED, REASON_CERTIFICATE_HOLD, 0};
         return (struct ocsp_status){row->status, row->reason, known[issuer - issuers][row - ROWS].revoked_at_s};
@@ -444,7 +448,8 @@ static void read_ask(const struct msg_sign_ask *ask, struct question *q)
         HOLDS(ask->lane == MSG_LANE_EXTRAS || (q->n == 1 && ask->nonce_len == 0 && !q->is_extended));
 }
 
-static void sign_question(const struct msg_sign_ask *ask, const struct question *q, bool is_lie, const struct msg_sign_answer *dates, struct builder *ret)
+static void sign_question(const struct msg_sign_ask *ask, const struct question *q, bool is_lie, const struct msg_sign_answer *dates,
+        struct builder *ret)
 {
         _cleanup_(parts_done) struct parts parts = {0};
         _cleanup_(builder_done) struct builder tbs = {0};
@@ -478,7 +483,7 @@ const struct msg_sign_answer *house_sign(const struct msg_sign_ask *ask, enum mo
                 return NULL;
         is_lie = mood >= MOOD_LATE && (mood != MOOD_OLD || q.has_changed);
         answer = (struct msg_sign_answer){.id = ask->id, .outcome = outcomes[mood], .n_cert_ids = ask->n_cert_ids,
-                .this_update_s = mood == MOOD_OLD ? HOUSE_NOW - 5000 : HOUSE_NOW - 1,
+                .this_update_s = mood == MOOD_OLD ? LIVE_OLD_S : LIVE_S,
                 .next_update_s = mood == MOOD_EXPIRED ? HOUSE_NOW : HOUSE_NOW + LONG_S};
         for (unsigned i = 0; i < q.n; i++)
                 answer.generations[i] = (q.rows[i] ? known[q.issuer - issuers][q.rows[i] - ROWS].generation : 0) + (mood == MOOD_LATE);
@@ -516,6 +521,7 @@ static void check_single(const struct ocsp_single_read *single, const struct ocs
         HOLDS(want.cert_status == OCSP_GOOD || (single->status.reason == want.reason && single->status.revoked_at_s == want.revoked_at_s));
         HOLDS(single->this_update_s <= HOUSE_NOW && HOUSE_NOW < single->next_update_s);
         HOLDS(!row || single->this_update_s >= known[issuer - issuers][row - ROWS].changed_at_s);
+        HOLDS((row && row->use != NEEDS_ENGINE) || single->this_update_s == LIVE_S || single->this_update_s == LIVE_OLD_S);
 }
 
 static void check_signature(struct bytes tbs, enum sig_alg alg, struct bytes der)
