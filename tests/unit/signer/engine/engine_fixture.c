@@ -19,6 +19,8 @@
 #include "base/log.h"
 #include "base/rowfile.h"
 #include "store/import.h"
+#include "store/meta.h"
+#include "store/record.h"
 
 static void make_folder(char *path, size_t cap)
 {
@@ -497,6 +499,27 @@ struct window fixture_window(struct fixture *f, uint32_t id)
         assert_int_equal(txn_begin_read(f->engine.env, &txn), OK);
         assert_int_equal(window_get(txn, id, &w), OK);
         return w;
+}
+
+void fixture_add_record(struct fixture *f, uint32_t ca_key, unsigned i)
+{
+        struct serial serial = fixture_serial(i);
+        struct record record = {.not_after = UINT32_MAX};
+        struct txn *txn;
+
+        assert_int_equal(txn_begin_write(f->engine.env, &txn), OK);
+        record_put(txn, ca_key, serial_bytes(&serial), &record, 64);
+        assert_int_equal(txn_commit(txn), OK);
+}
+
+void fixture_begin_epoch(struct fixture *f)
+{
+        struct txn *txn;
+
+        assert_int_equal(txn_begin_write(f->engine.env, &txn), OK);
+        meta_bump_epoch(txn);
+        assert_int_equal(meta_get_epoch(txn, &f->engine.epoch), OK);
+        assert_int_equal(txn_commit(txn), OK);
 }
 
 void fixture_go_to(struct fixture *f, int64_t time_s)

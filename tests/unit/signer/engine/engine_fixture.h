@@ -77,5 +77,9 @@ void fixture_revoke_list(struct fixture *f, unsigned from, unsigned to);
 void fixture_assert_answer(struct fixture *f, enum ocsp_cert_status status);
 /* The window as another process sees it: in a transaction begun now. */
 struct window fixture_window(struct fixture *f, uint32_t id);
+/* One more record under a CA key, by hand, in a transaction of the test's own: while nothing else is written. */
+void fixture_add_record(struct fixture *f, uint32_t ca_key, unsigned i);
+/* A restored backup: the store's epoch is another one. */
+void fixture_begin_epoch(struct fixture *f);
 /* The wall clock stands there, and the engine believes it. The end of the test lets it go again. */
 void fixture_go_to(struct fixture *f, int64_t time_s);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "engine_fixture.h"
+#include "store/signer.h"
 
 static void nothing_is_signed_in_bulk_before_its_promise_is_committed(void **state)
 {
@@ -120,6 +121,146 @@ static void a_late_good_is_not_written_over_a_revocation(void **state)
         assert_stored_signature_fits(f, 9);
 }
 
+/* Both tables are walked, and each serial is signed for what it is, once. */
+static void revoked_answers_are_signed_anew_too(void **state)
+{
+        struct fixture *f = *state;
+        int64_t start_s = clock_now_s();
+        unsigned n;
+
+        fixture_revoke_list(f, 1, 10);
+        fixture_run_until(f, fixture_is_idle);
+        n = fake_vault_bulk(&f->vault);
+        pass_after = start_s + 2 * CLOCK_DAY_S;
+        fixture_go_to(f, pass_after);
+        fixture_run_until(f, is_signed_anew);
+        fixture_run_until(f, fixture_is_idle);
+        assert_int_equal(fake_vault_bulk(&f->vault), n + N_RECORDS);
+        assert_int_equal(fixture_status(f, 10).ocsp.cert_status, OCSP_REVOKED);
+        assert_stored_signature_fits(f, 10);
+}
+
+static bool is_of_epoch_2(struct fixture *f)
+{
+        for (unsigned i = 1; i <= N_RECORDS; i++)
+                if (fixture_window(f, fixture_status(f, i).window).epoch != 2)
+                        return false;
+        return true;
+}
+
+static void answers_of_an_earlier_epoch_are_signed_anew(void **state)
+{
+        struct fixture *f = *state;
+
+        fixture_run_until(f, fixture_is_idle);
+        fixture_begin_epoch(f);
+        refresh_kick(&f->engine);
+        fixture_run_until(f, is_of_epoch_2);
+}
+
+static unsigned wanted_bulk;
+
+static bool has_signed_that_many(struct fixture *f)
+{
+        return fake_vault_bulk(&f->vault) >= wanted_bulk;
+}
+
+static void answers_of_a_disabled_signer_are_signed_anew(void **state)
+{
+        struct fixture *f = *state;
+        struct txn *txn;
+
+        fixture_run_until(f, fixture_is_idle);
+        assert_int_equal(txn_begin_write(f->engine.env, &txn), OK);
+        assert_int_equal(signer_disable(txn, f->engine.issuers->items[0].ocsp.id, clock_now_s()), OK);
+        assert_int_equal(txn_commit(txn), OK);
+        wanted_bulk = fake_vault_bulk(&f->vault) + N_RECORDS;
+        refresh_kick(&f->engine);
+        fixture_run_until(f, has_signed_that_many);
+}
+
+#define N_MANY 3000
+
+static bool is_last_signed(struct fixture *f)
+{
+        return fixture_status(f, N_MANY).window != 0;
+}
+
+/* Its slice's window was committed before; it goes by another. */
+static void what_is_revoked_while_it_waits_in_a_slice_is_not_signed_under_the_slices_window(void **state)
+{
+        struct fixture *f = *state;
+        int64_t later_s = clock_now_s() + 10;
+
+        fixture_start_holding(f, N_MANY);
+        assert_true(f->engine.refresh.ready->at < f->engine.refresh.ready->n);
+        fixture_go_to(f, later_s);
+        fixture_revoke_list(f, N_MANY, N_MANY);
+        fake_vault_hold(&f->vault, false);
+        fixture_run_until(f, is_last_signed);
+        assert_true(fixture_window(f, fixture_status(f, N_MANY).window).this_update_s >= later_s);
+        assert_int_equal(f->engine.writeback.n_stale, 0); /* nothing was signed that could not be stored */
+}
+
+static bool has_no_batch(struct fixture *f)
+{
+        return f->engine.bulk.batches == NULL && fixture_is_idle(f);
+}
+
+static void a_batch_is_signed_once_and_then_it_is_over(void **state)
+{
+        struct fixture *f = *state;
+        unsigned n;
+
+        fixture_run_until(f, fixture_is_idle);
+        n = fake_vault_bulk(&f->vault);
+        fixture_revoke_list(f, 1, 100);
+        fixture_run_until(f, has_no_batch);
+        assert_int_equal(fake_vault_bulk(&f->vault), n + 100);
+}
+
+static bool is_bulk_lost(struct fixture *f)
+{
+        return f->engine.bulk.stats.in_flight == 0 && !vault_is_up(&f->engine);
+}
+
+/* What came back unsigned is found again, by the batch's own next walk. */
+static void a_batch_whose_signatures_were_lost_is_walked_again(void **state)
+{
+        struct fixture *f = *state;
+
+        fixture_run_until(f, fixture_is_idle);
+        wanted_bulk = fake_vault_bulk(&f->vault) + 1;
+        fake_vault_hold(&f->vault, true);
+        fixture_revoke_list(f, 1, 100);
+        fixture_run_until(f, has_signed_that_many);
+        f->engine.refresh.rest_until_ms = INT64_MAX; /* the refresh would find them too */
+        fake_vault_die(&f->vault);
+        fixture_run_until(f, is_bulk_lost);
+        fake_vault_hold(&f->vault, false);
+        fixture_run_until(f, fixture_is_all_signed);
+}
+
+static void bulk_signing_stops_while_space_is_short_and_goes_on_after(void **state)
+{
+        struct fixture *f = *state;
+        unsigned n;
+
+        fixture_run_until(f, fixture_is_idle);
+        n = fake_vault_bulk(&f->vault);
+        f->engine.space_short = true;
+        fixture_revoke_list(f, 100, 100); /* a single one commits all the same */
+        for (unsigned i = 0; i < 50; i++) {
+                bulk_feed(&f->engine);
+                fixture_turn(f);
+        }
+        assert_int_equal(fake_vault_bulk(&f->vault), n);
+        assert_int_equal(fixture_status(f, 100).ocsp.cert_status, OCSP_REVOKED);
+        f->engine.space_short = false;
+        bulk_feed(&f->engine);
+        fixture_run_until(f, fixture_is_all_signed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 #define TEST_STARTS(name) cmocka_unit_test_setup_teardown(name, fixture_set_up_unstarted, fixture_tear_down)
 
@@ -130,6 +271,13 @@ int main(void)
                 TEST(what_is_imported_is_signed_without_being_asked_for),
                 TEST(answers_are_signed_anew_in_the_second_half_of_the_refresh_age),
                 TEST_STARTS(a_slice_that_waited_long_for_the_token_gets_a_new_window),
+                TEST(revoked_answers_are_signed_anew_too),
+                TEST(answers_of_an_earlier_epoch_are_signed_anew),
+                TEST(answers_of_a_disabled_signer_are_signed_anew),
+                TEST_STARTS(what_is_revoked_while_it_waits_in_a_slice_is_not_signed_under_the_slices_window),
+                TEST(a_batch_is_signed_once_and_then_it_is_over),
+                TEST(a_batch_whose_signatures_were_lost_is_walked_again),
+                TEST(bulk_signing_stops_while_space_is_short_and_goes_on_after),
                 TEST(a_late_good_is_not_written_over_a_revocation),
         };
 

@@ -132,6 +132,183 @@ static void a_worker_beyond_its_credit_gets_try_later(void **state)
                 fixture_assert_answer(f, OCSP_GOOD);
 }
 
+/* A change of a second in which the window was not made yet. */
+static void what_changed_after_the_window_is_signed_under_a_newer_one(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask = fixture_ask(f, 7);
+        struct msg_sign_answer answer;
+        int64_t later_s = clock_now_s() + 10;
+
+        fixture_run_until(f, fixture_is_idle);
+        fixture_go_to(f, later_s);
+        fixture_revoke_list(f, 7, 7);
+        fixture_send(f, &ask);
+        answer = fixture_answer(f);
+        assert_true(answer.this_update_s >= later_s);
+        assert_int_equal(fixture_read(f, answer.response).cert_status, OCSP_REVOKED);
+}
+
+static void nothing_is_signed_under_a_window_that_has_run_out(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask = fixture_ask(f, 7);
+
+        fixture_run_until(f, fixture_is_idle);
+        fixture_send(f, &ask);
+        fixture_assert_answer(f, OCSP_GOOD);
+        fixture_go_to(f, f->engine.issuers->items[0].live->row.next_update_s);
+        fixture_send(f, &ask);
+        assert_true(fixture_answer(f).next_update_s > clock_now_s());
+}
+
+static void nothing_is_signed_under_a_window_of_an_earlier_epoch(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask = fixture_ask(f, 7);
+
+        fixture_run_until(f, fixture_is_idle);
+        fixture_begin_epoch(f);
+        fixture_send(f, &ask);
+        fixture_assert_answer(f, OCSP_GOOD);
+        assert_int_equal(f->engine.issuers->items[0].live->row.epoch, 2);
+}
+
+static int64_t window_after_s;
+
+static bool has_newer_window(struct fixture *f)
+{
+        return f->engine.issuers->items[0].live->row.this_update_s > window_after_s;
+}
+
+/* An answer signed on demand has most of its validity before it. */
+static void the_window_of_on_demand_answers_is_renewed_while_they_are_asked_for(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask = fixture_ask(f, 7);
+
+        fixture_run_until(f, fixture_is_idle);
+        fixture_send(f, &ask);
+        fixture_assert_answer(f, OCSP_GOOD);
+        window_after_s = f->engine.issuers->items[0].live->row.this_update_s;
+        fixture_go_to(f, window_after_s + CLOCK_HOUR_S + 1);
+        fixture_send(f, &ask);
+        fixture_assert_answer(f, OCSP_GOOD); /* at once, by the window that is there */
+        fixture_run_until(f, has_newer_window);
+}
+
+static void an_answer_of_the_truth_lane_is_written_back(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask = fixture_ask(f, 7);
+        uint64_t n_written;
+
+        fixture_run_until(f, fixture_is_idle);
+        n_written = f->engine.writeback.n_written;
+        fixture_go_to(f, clock_now_s() + 60);
+        fixture_send(f, &ask);
+        fixture_assert_answer(f, OCSP_GOOD);
+        fixture_run_until(f, fixture_is_idle);
+        assert_int_equal(f->engine.writeback.n_written, n_written + 1);
+        assert_int_equal(fixture_status(f, 7).window, f->engine.issuers->items[0].live->row.id);
+}
+
+/* The engine trusts no worker: what is truth it sees for itself. */
+static void a_worker_that_calls_another_hash_the_truth_gets_that_hash_and_nothing_is_written_back(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask = fixture_ask(f, 7);
+        struct bytes tbs, signature, certs;
+        struct ocsp_response_data data;
+        struct ocsp_single_read single;
+        struct msg_sign_answer answer;
+        enum sig_alg alg;
+        uint64_t n_written;
+
+        fixture_run_until(f, fixture_is_idle);
+        n_written = f->engine.writeback.n_written;
+        ask.cert_id_hash = HASH_SHA256;
+        fixture_send(f, &ask);
+        answer = fixture_answer(f);
+        assert_int_equal(answer.outcome, MSG_SIGNED);
+        assert_int_equal(ocsp_response_read(answer.response, &tbs, &alg, &signature, &certs), OK);
+        assert_int_equal(ocsp_response_data_read(tbs, &data), OK);
+        assert_int_equal(ocsp_single_read(&data.responses, &single), OK);
+        assert_int_equal(single.hash, HASH_SHA256);
+        fixture_run_until(f, fixture_is_idle);
+        assert_int_equal(f->engine.writeback.n_written, n_written);
+}
+
+/* The fake vault's socket takes two packets; whatever comes then waits. */
+static void fill_the_urgent_lane(struct fixture *f)
+{
+        struct msg_sign_ask ask = fixture_ask(f, 2);
+
+        fixture_hold_question(f, 1);
+        fixture_send(f, &ask);
+        for (unsigned i = 0; i < 200 && f->engine.vault.n_calls[VAULT_URGENT] < 2; i++)
+                fixture_turn(f);
+        assert_int_equal(f->engine.vault.n_calls[VAULT_URGENT], 2);
+}
+
+static unsigned wanted_open;
+
+static bool has_open(struct fixture *f)
+{
+        return f->engine.ondemand.n_open == wanted_open;
+}
+
+static void the_truth_goes_before_extras_that_came_earlier(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask extra, truth;
+        uint64_t ids[4];
+
+        fixture_run_until(f, fixture_is_idle);
+        fill_the_urgent_lane(f);
+        extra = fixture_ask(f, 3);
+        extra.lane = MSG_LANE_EXTRAS;
+        extra.preferred = 1 + SIG_P256_SHA384; /* another algorithm: it cannot share the truth's packet either */
+        fixture_send(f, &extra);
+        truth = fixture_ask(f, 4);
+        fixture_send(f, &truth);
+        wanted_open = 4;
+        fixture_run_until(f, has_open);
+        fake_vault_hold(&f->vault, false);
+        for (unsigned i = 0; i < 4; i++) {
+                struct msg_sign_answer answer = fixture_answer(f);
+
+                assert_int_equal(answer.outcome, MSG_SIGNED);
+                assert_int_equal(fixture_read(f, answer.response).cert_status, OCSP_GOOD); /* it verifies */
+                ids[i] = answer.id;
+        }
+        assert_int_equal(ids[2], truth.id);
+        assert_int_equal(ids[3], extra.id);
+}
+
+static void beyond_what_may_be_in_flight_the_answer_is_try_later_at_once(void **state)
+{
+        struct fixture *f = *state;
+        unsigned n_later = 0;
+
+        f->conf.sign_in_flight = 4;
+        fixture_start(f, N_RECORDS);
+        fixture_run_until(f, fixture_is_idle);
+        fake_vault_hold(&f->vault, true);
+        for (unsigned i = 1; i <= 6; i++) {
+                struct msg_sign_ask ask = fixture_ask(f, i);
+
+                fixture_send(f, &ask);
+        }
+        for (unsigned i = 0; i < 2; i++)
+                n_later += fixture_answer(f).outcome == MSG_TRY_LATER;
+        assert_int_equal(n_later, 2);
+        fake_vault_hold(&f->vault, false);
+        for (unsigned i = 0; i < 4; i++)
+                fixture_assert_answer(f, OCSP_GOOD);
+}
+
+#define TEST_STARTS(name) cmocka_unit_test_setup_teardown(name, fixture_set_up_unstarted, fixture_tear_down)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -144,6 +321,14 @@ int main(void)
                 TEST(after_a_revocation_the_answer_is_revoked),
                 TEST(a_good_in_flight_is_never_handed_out_after_the_activation),
                 TEST(a_good_in_flight_is_never_handed_out_after_a_single_revocation),
+                TEST(what_changed_after_the_window_is_signed_under_a_newer_one),
+                TEST(nothing_is_signed_under_a_window_that_has_run_out),
+                TEST(nothing_is_signed_under_a_window_of_an_earlier_epoch),
+                TEST(the_window_of_on_demand_answers_is_renewed_while_they_are_asked_for),
+                TEST(an_answer_of_the_truth_lane_is_written_back),
+                TEST(a_worker_that_calls_another_hash_the_truth_gets_that_hash_and_nothing_is_written_back),
+                TEST(the_truth_goes_before_extras_that_came_earlier),
+                TEST_STARTS(beyond_what_may_be_in_flight_the_answer_is_try_later_at_once),
                 TEST(a_worker_beyond_its_credit_gets_try_later),
         };
 
