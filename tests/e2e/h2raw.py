@@ -361,14 +361,19 @@ class Line:
 
 # ---- whom to speak to ----
 
-def make_h2_house():
-    """CRLs of more than a window's 65,535 octets, surrogate tags, and TLS."""
-    house = make_house()
-    house.up("--certs", 2400, "--revoked", 2200, "--listen", f"127.0.0.1:{free_port()}")
+def make_certificate(house):
+    """For TLS, at a port of its own."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=h", "-keyout",
                     house.dir / "tls.key", "-out", house.dir / "tls.pem"], check=True, capture_output=True)
     (house.dir / "tls.key").chmod(0o600)
     house.tls_port = free_port()
+
+
+def make_h2_house():
+    """CRLs of more than a window's 65,535 octets, surrogate tags, and TLS."""
+    house = make_house()
+    house.up("--certs", 2400, "--revoked", 2200, "--listen", f"127.0.0.1:{free_port()}")
+    make_certificate(house)
     house.configure("responder", f'tls_listen: ["127.0.0.1:{house.tls_port}"]', "tags: Surrogate-Key")
     return house
 
