@@ -56,10 +56,10 @@ class StoreServer:
         for name in ("crl", "run"):
             (self.folder / name).mkdir(exist_ok=True)
 
-    def start(self, cpu=measure.SERVER_CPU):
-        """cpu None: wherever the kernel puts it."""
+    def start(self, cpu=measure.SERVER_CPU, before=()):
+        """cpu None: wherever the kernel puts it. `before`: words of a program that becomes the responder."""
         self._configure()
-        command = [measure.built("tocsin-responder"), "--config", self.folder / "tocsin.yaml"]
+        command = [*before, measure.built("tocsin-responder"), "--config", self.folder / "tocsin.yaml"]
         self.process = measure.start(command, cpu=cpu, log=self.folder / "responder.log")
         if not measure.wait_for_port(self.port, self.process):
             raise RuntimeError((self.folder / "responder.log").read_text())

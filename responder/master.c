@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -19,6 +18,7 @@
 #include "responder/access_log.h"
 #include "responder/admin.h"
 #include "responder/board.h"
+#include "responder/file_limit.h"
 #include "responder/handover.h"
 #include "responder/issuers_watch.h"
 #include "responder/listener.h"
@@ -333,6 +333,7 @@ static void go_on_changing(struct master *m)
 
 static void use(struct master *m, struct conf *conf, struct tls_context *tls)
 {
+        file_limit_fit(conf);
         tls_context_free(m->tls);
         m->tls = tls;
         conf_free(m->conf);
@@ -495,19 +496,6 @@ static void on_signal(struct master *m, int sig)
         bury_dead(m);
 }
 
-static void raise_file_limit(const struct conf *conf)
-{
-        struct rlimit limit;
-        rlim_t want = (rlim_t)conf->max_connections + 1024;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
-                return;
-        limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
-                log_warning("fewer connections than configured: raise the limit of open files (ulimit -n) limit=%llu wanted=%llu",
-                        (unsigned long long)limit.rlim_cur, (unsigned long long)want);
-}
-
 static void serve(struct master *m, const sigset_t *signals)
 {
         static const struct timespec tick = {.tv_nsec = 100 * 1000 * 1000};
@@ -581,7 +569,7 @@ int master_run(struct conf *conf, const char *started_as)
         m->admin.fd = -1;
         m->program = find_program(started_as);
         block_signals(&signals);
-        raise_file_limit(conf);
+        file_limit_fit(conf);
         take_over(m);
         issuers_watch_begin(&m->issuers, conf->issuers_path);
         e = load_tls(conf, &m->tls);
