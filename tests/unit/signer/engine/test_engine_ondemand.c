@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "engine_fixture.h"
+#include "store/batch.h"
 
 static void a_question_gets_a_signed_answer_that_verifies(void **state)
 {
@@ -132,7 +133,19 @@ static void a_worker_beyond_its_credit_gets_try_later(void **state)
                 fixture_assert_answer(f, OCSP_GOOD);
 }
 
-/* A change of a second in which the window was not made yet. */
+/* `tocsin revoke` makes a new window with the change; what comes in another way finds the one that is there too old. */
+static void revoke_by_hand(struct fixture *f, unsigned i, int64_t now_s)
+{
+        struct serial serial = fixture_serial(i);
+        struct revocation r = {.ca_key = f->engine.issuers->items[0].ca_key, .serial = serial_bytes(&serial), .reason = REASON_SUPERSEDED};
+        enum revocation_effect effect;
+        struct txn *txn;
+
+        assert_int_equal(txn_begin_write(f->engine.env, &txn), OK);
+        assert_int_equal(revocation_apply(txn, &r, now_s, BYTES_LIT("test"), 64, &effect), OK);
+        assert_int_equal(txn_commit(txn), OK);
+}
+
 static void what_changed_after_the_window_is_signed_under_a_newer_one(void **state)
 {
         struct fixture *f = *state;
@@ -141,8 +154,11 @@ static void what_changed_after_the_window_is_signed_under_a_newer_one(void **sta
         int64_t later_s = clock_now_s() + 10;
 
         fixture_run_until(f, fixture_is_idle);
+        fixture_send(f, &ask);
+        fixture_assert_answer(f, OCSP_GOOD);
+        fixture_run_until(f, fixture_is_idle);
         fixture_go_to(f, later_s);
-        fixture_revoke_list(f, 7, 7);
+        revoke_by_hand(f, 7, later_s);
         fixture_send(f, &ask);
         answer = fixture_answer(f);
         assert_true(answer.this_update_s >= later_s);
@@ -167,6 +183,9 @@ static void nothing_is_signed_under_a_window_of_an_earlier_epoch(void **state)
         struct fixture *f = *state;
         struct msg_sign_ask ask = fixture_ask(f, 7);
 
+        fixture_run_until(f, fixture_is_idle);
+        fixture_send(f, &ask);
+        fixture_assert_answer(f, OCSP_GOOD);
         fixture_run_until(f, fixture_is_idle);
         fixture_begin_epoch(f);
         fixture_send(f, &ask);
@@ -286,6 +305,28 @@ static void the_truth_goes_before_extras_that_came_earlier(void **state)
         assert_int_equal(ids[3], extra.id);
 }
 
+static void with_the_vault_gone_nobody_is_kept_waiting(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+
+        fixture_run_until(f, fixture_is_idle);
+        fill_the_urgent_lane(f);
+        ask = fixture_ask(f, 3); /* not at the vault yet */
+        fixture_send(f, &ask);
+        wanted_open = 3;
+        fixture_run_until(f, has_open);
+        fake_vault_die(&f->vault);
+        for (unsigned i = 0; i < 3; i++) {
+                struct msg_sign_answer answer = fixture_answer(f);
+
+                if (answer.id == ask.id)
+                        assert_int_equal(answer.outcome, MSG_TRY_LATER);
+        }
+        assert_int_equal(f->engine.ondemand.n_open, 0);
+        fake_vault_hold(&f->vault, false);
+}
+
 static void beyond_what_may_be_in_flight_the_answer_is_try_later_at_once(void **state)
 {
         struct fixture *f = *state;
@@ -328,6 +369,7 @@ int main(void)
                 TEST(an_answer_of_the_truth_lane_is_written_back),
                 TEST(a_worker_that_calls_another_hash_the_truth_gets_that_hash_and_nothing_is_written_back),
                 TEST(the_truth_goes_before_extras_that_came_earlier),
+                TEST(with_the_vault_gone_nobody_is_kept_waiting),
                 TEST_STARTS(beyond_what_may_be_in_flight_the_answer_is_try_later_at_once),
                 TEST(a_worker_beyond_its_credit_gets_try_later),
         };
