@@ -136,6 +136,61 @@ static void a_delta_lists_an_activated_batch_in_its_shard_and_not_a_staged_one(v
         assert_int_equal(l.revoked_at[0], T0 + 9);
         assert_int_equal(delta(s, 1, base).n, 1);
         assert_int_equal(full(s, 1).n, 1);
+        assert_int_equal(full(s, 1).revoked_at[0], T0 + 9);
+}
+
+/* req 4.10: whoever has the base has the old reason. */
+static void a_delta_lists_what_was_made_stronger_since_its_base(void **state)
+{
+        struct store *s = *state;
+        struct listed l;
+        uint64_t base;
+
+        store_add(s, 1, 1, 0);
+        store_revoke(s, 1, REASON_SUPERSEDED, 0, T0);
+        base = last_event(s);
+        store_revoke(s, 1, REASON_KEY_COMPROMISE, 0, T0 + 1);
+        l = delta(s, 0, base);
+        assert_int_equal(l.n, 1);
+        assert_int_equal(l.reasons[0], REASON_KEY_COMPROMISE);
+}
+
+static void what_happens_to_another_cas_serial_is_in_no_delta_of_ours(void **state)
+{
+        struct store *s = *state;
+        struct event event = {.time_s = T0, .kind = EVENT_REVOKED, .ca_key = CA + 1, .serial = serial(1)};
+        uint64_t base;
+        struct txn *txn;
+
+        store_add(s, 1, 1, 0);
+        store_revoke(s, 1, REASON_SUPERSEDED, 0, T0);
+        base = last_event(s);
+        txn = store_begin(s);
+        event_put(txn, &event);
+        store_commit(txn);
+        assert_int_equal(delta(s, 0, base).n, 0);
+}
+
+/* Their entries stand between each other, in order of serial. */
+static void a_full_crl_lists_each_serial_by_the_state_and_time_of_its_own_batch(void **state)
+{
+        struct store *s = *state;
+        uint32_t batches[3];
+        struct listed l;
+
+        store_add(s, 1, 6, 0);
+        for (uint32_t i = 0; i < 3; i++)
+                batches[i] = store_batch(s);
+        for (uint32_t i = 0; i < 6; i++)
+                store_stage(s, batches[i % 3], 1 + i, REASON_SUPERSEDED);
+        store_activate(s, batches[0], T0 + 1);
+        store_activate(s, batches[1], T0 + 2); /* the third is staged only */
+        l = full(s, 0);
+        assert_int_equal(l.n, 4);
+        assert_int_equal(l.revoked_at[0], T0 + 1);
+        assert_int_equal(l.revoked_at[1], T0 + 2);
+        assert_int_equal(l.revoked_at[2], T0 + 1);
+        assert_int_equal(l.revoked_at[3], T0 + 2);
 }
 
 /* ---- numbers ---- */
@@ -179,6 +234,8 @@ static void a_full_and_a_delta_issued_together_carry_one_number(void **state)
         assert_int_equal(reserve(s, 0, true, 0, 5000), 5001);
         assert_int_equal(reserve(s, 0, false, 5000, 5000), 0);
         assert_int_equal(reserve(s, 0, false, 5001, 5000), 5001);
+        assert_int_equal(reserve(s, 2, false, 0, 5000), 5000);
+        assert_int_equal(reserve(s, 2, true, 4999, 5000), 0); /* the first of its kind, and yet behind */
 }
 
 static void the_current_crl_is_the_newest_published_one_of_its_kind(void **state)
@@ -226,6 +283,9 @@ int main(void)
                 CASE(the_shards_together_list_what_is_revoked_and_nothing_else),
                 CASE(a_delta_lists_each_change_since_its_base_once_as_it_stands),
                 CASE(a_delta_lists_an_activated_batch_in_its_shard_and_not_a_staged_one),
+                CASE(a_delta_lists_what_was_made_stronger_since_its_base),
+                CASE(what_happens_to_another_cas_serial_is_in_no_delta_of_ours),
+                CASE(a_full_crl_lists_each_serial_by_the_state_and_time_of_its_own_batch),
                 CASE(numbers_grow_even_when_the_clock_steps_back_or_the_store_is_reopened),
                 CASE(a_full_and_a_delta_issued_together_carry_one_number),
                 CASE(the_current_crl_is_the_newest_published_one_of_its_kind),

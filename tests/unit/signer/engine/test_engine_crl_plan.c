@@ -88,6 +88,23 @@ static void the_first_crl_and_one_that_ran_out_are_due_at_once(void **state)
         end(&s, txn);
 }
 
+static void a_batch_that_became_active_after_the_newest_crl_puts_every_shard_behind(void **state)
+{
+        struct fixture_store s;
+        struct txn *txn = begin(&s);
+        struct crl_row row = {.number = 5, .state = CRL_PUBLISHED, .this_update = NOW, .next_update = NOW + DAY};
+
+        (void)state;
+        row.event = event_put(txn, &(struct event){.time_s = NOW, .kind = EVENT_BATCH_STAGED, .ca_key = CA});
+        crl_put(txn, CA, 4, &row);
+        assert_false(crl_plan_is_behind(txn, CA, 4));
+        event_put(txn, &(struct event){.time_s = NOW, .kind = EVENT_BATCH_ACTIVE, .ca_key = CA + 1});
+        assert_false(crl_plan_is_behind(txn, CA, 4));
+        event_put(txn, &(struct event){.time_s = NOW, .kind = EVENT_BATCH_ACTIVE, .ca_key = CA});
+        assert_true(crl_plan_is_behind(txn, CA, 4));
+        end(&s, txn);
+}
+
 static void a_change_after_the_newest_crl_puts_it_behind(void **state)
 {
         struct fixture_store s;
@@ -114,6 +131,7 @@ int main(void)
                 cmocka_unit_test(a_crl_that_was_never_published_is_no_base),
                 cmocka_unit_test(the_first_crl_and_one_that_ran_out_are_due_at_once),
                 cmocka_unit_test(a_change_after_the_newest_crl_puts_it_behind),
+                cmocka_unit_test(a_batch_that_became_active_after_the_newest_crl_puts_every_shard_behind),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
