@@ -55,6 +55,24 @@ static void a_new_certificate_is_good_and_known_the_second_time(void **state)
         txn_abort(txn);
 }
 
+/* req 4.11: an entry that left its CRLs by a notAfter that came later would be gone too early. */
+static void a_known_not_after_stays_as_it_is(void **state)
+{
+        struct store *s = *state;
+        struct rowfile_row row = row_of(1, 0);
+
+        row.not_after = 0;
+        assert_int_equal(import_one(s, &row), IMPORT_NEW);
+        row.not_after = T0 + 1000;
+        assert_int_equal(import_one(s, &row), IMPORT_UPDATED);
+        row.not_after = T0 + 10;
+        import_one(s, &row);
+        assert_int_equal(store_status(s, 1).not_after, T0 + 1000);
+        row.not_after = 0;
+        import_one(s, &row);
+        assert_int_equal(store_status(s, 1).not_after, T0 + 1000);
+}
+
 static void an_import_never_unrevokes_or_weakens(void **state)
 {
         struct store *s = *state;
@@ -216,6 +234,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 CASE(a_new_certificate_is_good_and_known_the_second_time),
+                CASE(a_known_not_after_stays_as_it_is),
                 CASE(an_import_never_unrevokes_or_weakens),
                 CASE(revocations_come_in_for_new_and_known_serials),
                 CASE(what_only_a_crl_knows_is_revoked_and_learns_its_not_after_later),

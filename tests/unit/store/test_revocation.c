@@ -227,6 +227,23 @@ static void the_good_of_a_released_hold_counts_among_the_promises(void **state)
         assert_int_equal(good_until(s, 1), T0 + 1000);
 }
 
+/* In one second with the hold's signature: it would be put under a good that it was not made for. */
+static void a_release_takes_the_holds_signature_along(void **state)
+{
+        struct store *s = *state;
+        uint32_t w;
+
+        store_add(s, 1, 1, 0);
+        store_revoke(s, 1, REASON_CERTIFICATE_HOLD, 0, T0);
+        w = store_window(s, T0, T0 + 900);
+        assert_int_equal(store_sign(s, 1, 1, w, 1), OK);
+        assert_int_equal(store_status(s, 1).window, w);
+        store_release(s, 1, T0);
+        assert_int_equal(store_status(s, 1).window, 0);
+        assert_int_equal(store_status(s, 1).signature.len, 0);
+        assert_int_equal(store_sign(s, 1, 1, w, 1), ERR_STALE); /* late */
+}
+
 /* A revoked serial that has lost its record is a broken store, not one that was never issued. */
 static void a_revocation_without_its_record_is_told_as_corrupt(void **state)
 {
@@ -317,6 +334,7 @@ int main(void)
                 CASE(a_signature_of_an_earlier_epoch_gives_way),
                 CASE(a_window_of_another_ca_signs_nothing),
                 CASE(the_good_of_a_released_hold_counts_among_the_promises),
+                CASE(a_release_takes_the_holds_signature_along),
                 CASE(a_revocation_without_its_record_is_told_as_corrupt),
                 CASE(good_until_is_the_latest_promise_and_signing_rewrites_in_place),
                 CASE(a_signature_is_usable_inside_its_window_epoch_and_ca_only),

@@ -222,6 +222,11 @@ static void a_disabled_signer_stays_disabled_and_its_signatures_give_way(void **
         assert_int_equal(signer_get(txn, id, &got), OK);
         assert_int_equal(got.disabled_at, T0);
         assert_int_equal(got.sig_alg, SIG_P256_SHA256);
+        signer.key_label = BYTES_LIT("the same key under another name");
+        assert_int_equal(signer_put(txn, &signer, &again), OK);
+        assert_int_equal(again, id);
+        assert_int_equal(signer_get(txn, id, &got), OK);
+        assert_int_equal(got.disabled_at, T0);
         store_commit(txn);
         assert_int_equal(store_sign(s, 1, 0, early, 1), OK);
         txn = store_begin(s);

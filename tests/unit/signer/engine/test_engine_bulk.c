@@ -198,6 +198,7 @@ static void what_is_revoked_while_it_waits_in_a_slice_is_not_signed_under_the_sl
         fixture_revoke_list(f, N_MANY, N_MANY);
         fake_vault_hold(&f->vault, false);
         fixture_run_until(f, is_last_signed);
+        fixture_run_until(f, fixture_is_idle);
         assert_true(fixture_window(f, fixture_status(f, N_MANY).window).this_update_s >= later_s);
         assert_int_equal(f->engine.writeback.n_stale, 0); /* nothing was signed that could not be stored */
 }

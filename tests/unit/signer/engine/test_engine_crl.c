@@ -1,0 +1,237 @@
+/* CRLs as the whole engine makes them against a fake vault: what stands in the files that it publishes, and what it never publishes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "engine_fixture.h"
+#include "pki/crl.h"
+#include "store/crl_history.h"
+
+#define URL "http://crl.test/{shard}.crl"
+#define DELTA_URL "http://crl.test/{shard}-delta.crl"
+
+static uint16_t shard_of(const struct fixture *f)
+{
+        return f->issuer.crl_shards > 0 ? 1 : 0;
+}
+
+/* The newest published one. */
+static bool find(struct fixture *f, uint16_t shard, bool is_delta, struct crl_row *ret_row)
+{
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        bool found;
+
+        assert_int_equal(txn_begin_read(f->engine.env, &txn), OK);
+        found = crl_current(txn, f->engine.issuers->items[0].ca_key, shard, is_delta, ret_row) == OK;
+        ret_row->file = BYTES_NONE;
+        return found;
+}
+
+static bool has_full(struct fixture *f)
+{
+        struct crl_row row;
+
+        return find(f, shard_of(f), false, &row) && fixture_is_idle(f);
+}
+
+static void start(struct fixture *f)
+{
+        f->issuer.crl_url = (char *)URL;
+        f->issuer.crl_delta_url = (char *)DELTA_URL;
+        fixture_start(f, N_RECORDS);
+        fixture_run_until(f, has_full);
+}
+
+static void issue(struct fixture *f, const char *kind, bool ok)
+{
+        char text[128];
+
+        snprintf(text, sizeof(text), "{\"command\": \"crl.issue\", \"issuer\": \"test-ca\", \"kind\": \"%s\"}", kind);
+        assert_int_equal(msg_send(f->control, bytes_str(text), -1), OK);
+        fixture_assert_final(f, ok);
+}
+
+/* The file, read; its octets stay in a static buffer. */
+static struct crl_info read_file(struct fixture *f, uint16_t shard, bool is_delta)
+{
+        static uint8_t memory[65536];
+        struct bytes tbs, entries, signature;
+        struct crl_info info;
+        struct crl_row row;
+        char path[256];
+        FILE *file;
+        size_t len;
+
+        assert_true(find(f, shard, is_delta, &row));
+        snprintf(path, sizeof(path), "%s/test-ca/%u-%llu%s.crl", f->conf.crl_path, shard, (unsigned long long)row.number,
+                is_delta ? "-delta" : "");
+        file = fopen(path, "r");
+        assert_non_null(file);
+        len = fread(memory, 1, sizeof(memory), file);
+        fclose(file);
+        assert_int_equal(crl_read(bytes_make(memory, len), &tbs, &info, &entries, &signature), OK);
+        return info;
+}
+
+/* RFC 5280 5.2.4, 5.2.6, req 4.4: the delta holds what changed since the oldest full CRL that is still valid, and no more. */
+static void a_delta_begins_at_its_base_and_has_no_freshest_crl(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_row full, delta;
+        struct crl_info info;
+
+        f->issuer.crl_delta_period_s = CLOCK_HOUR_S;
+        start(f);
+        fixture_revoke_list(f, 1, 1);
+        fixture_go_to(f, clock_now_s() + 8 * CLOCK_DAY_S); /* whatever was published before has run out */
+        issue(f, "full", true);
+        assert_true(find(f, 0, false, &full));
+        assert_int_equal(full.n_entries, 1);
+        fixture_revoke_list(f, 2, 3);
+        issue(f, "both", true);
+        assert_true(find(f, 0, true, &delta));
+        assert_int_equal(delta.base, full.number);
+        assert_int_equal(delta.n_entries, 2);
+        info = read_file(f, 0, true);
+        assert_true(info.is_delta);
+        assert_int_equal(info.freshest_url.len, 0);
+        info = read_file(f, 0, false);
+        assert_false(info.is_delta);
+        assert_true(bytes_equal(info.freshest_url, BYTES_LIT("http://crl.test/0-delta.crl")));
+        assert_false(info.has_idp); /* it is the whole list */
+}
+
+/* BR 7.2.2.1, req 4.12 */
+static void each_shard_says_which_it_is(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_info info;
+
+        f->issuer.crl_shards = 2;
+        start(f);
+        issue(f, "full", true);
+        info = read_file(f, 1, false);
+        assert_true(bytes_equal(info.idp_url, BYTES_LIT("http://crl.test/1.crl")));
+        info = read_file(f, 2, false);
+        assert_true(bytes_equal(info.idp_url, BYTES_LIT("http://crl.test/2.crl")));
+}
+
+/* req 4.16: clients that hold the old one would take the new one for a list of something else. */
+static void a_shard_does_not_change_its_name_while_one_of_the_old_name_is_valid(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_row before, after;
+
+        f->issuer.crl_shards = 1;
+        start(f);
+        issue(f, "full", true);
+        assert_true(find(f, 1, false, &before));
+        f->issuer.crl_url = (char *)"http://elsewhere.test/{shard}.crl";
+        issue(f, "full", false);
+        assert_true(find(f, 1, false, &after));
+        assert_int_equal(after.number, before.number);
+}
+
+static void a_crl_ends_with_its_ca(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_row row;
+
+        f->issuer.crl_validity_s = 4000 * CLOCK_DAY_S; /* the CA lives 3650 */
+        start(f);
+        assert_true(find(f, 0, false, &row));
+        assert_int_equal(row.next_update, f->engine.issuers->items[0].ca.not_after);
+}
+
+/* BR 7.2, req 4.7: at most ten days, both ends counted. */
+static void a_crl_of_cabf_tls_lasts_ten_days_at_most(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_row row;
+
+        f->issuer.profile = CONF_PROFILE_CABF_TLS;
+        f->issuer.crl_validity_s = 20 * CLOCK_DAY_S;
+        start(f);
+        assert_true(find(f, 0, false, &row));
+        assert_int_equal(row.next_update - row.this_update, 10 * CLOCK_DAY_S - 1);
+}
+
+/* req 4.16: whatever the token says, what is published verifies. */
+static void a_crl_whose_signature_does_not_verify_is_never_published(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_row before, after;
+
+        start(f);
+        assert_true(find(f, 0, false, &before));
+        fake_vault_hold(&f->vault, true); /* its lock is between what is written here and what its thread reads */
+        f->vault.keys[0] = f->ocsp_key;
+        fake_vault_hold(&f->vault, false);
+        issue(f, "full", false);
+        assert_true(find(f, 0, false, &after));
+        assert_int_equal(after.number, before.number);
+        f->vault.keys[0] = f->ca_key;
+        issue(f, "full", true);
+        assert_true(find(f, 0, false, &after));
+        assert_true(after.number > before.number + 1); /* the number of the one that failed stays used up */
+}
+
+static uint8_t state_of(struct fixture *f, uint64_t number)
+{
+        _cleanup_(txn_abortp) struct txn *txn = NULL;
+        struct crl_row row;
+
+        assert_int_equal(txn_begin_read(f->engine.env, &txn), OK);
+        assert_int_equal(crl_get(txn, f->engine.issuers->items[0].ca_key, 0, number, false, &row), OK);
+        return row.state;
+}
+
+static uint64_t reserved;
+
+static bool is_given_up(struct fixture *f)
+{
+        return state_of(f, reserved) == CRL_FAILED;
+}
+
+/* As an engine finds it that was killed while it made one. */
+static void a_crl_that_was_being_made_when_the_engine_ended_is_given_up_with_its_number(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_row row = {.this_update = (uint32_t)clock_now_s(), .next_update = (uint32_t)clock_now_s() + 1000};
+        struct txn *txn;
+
+        start(f);
+        assert_int_equal(txn_begin_write(f->engine.env, &txn), OK);
+        reserved = crl_reserve(txn, f->engine.issuers->items[0].ca_key, 0, &row, clock_now_ms() + 5000);
+        assert_int_equal(txn_commit(txn), OK);
+        assert_int_equal(state_of(f, reserved), CRL_RESERVED);
+        assert_int_equal(crl_builder_recover(&f->engine), OK);
+        fixture_run_until(f, is_given_up);
+        issue(f, "full", true);
+        assert_true(find(f, 0, false, &row));
+        assert_true(row.number > reserved);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up_unstarted, fixture_tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(a_delta_begins_at_its_base_and_has_no_freshest_crl),
+                TEST(each_shard_says_which_it_is),
+                TEST(a_shard_does_not_change_its_name_while_one_of_the_old_name_is_valid),
+                TEST(a_crl_ends_with_its_ca),
+                TEST(a_crl_of_cabf_tls_lasts_ten_days_at_most),
+                TEST(a_crl_whose_signature_does_not_verify_is_never_published),
+                TEST(a_crl_that_was_being_made_when_the_engine_ended_is_given_up_with_its_number),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
