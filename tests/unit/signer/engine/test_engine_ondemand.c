@@ -308,19 +308,23 @@ static void the_truth_goes_before_extras_that_came_earlier(void **state)
 static void with_the_vault_gone_nobody_is_kept_waiting(void **state)
 {
         struct fixture *f = *state;
-        struct msg_sign_ask ask;
+        struct msg_sign_ask third, last;
 
         fixture_run_until(f, fixture_is_idle);
         fill_the_urgent_lane(f);
-        ask = fixture_ask(f, 3); /* not at the vault yet */
-        fixture_send(f, &ask);
-        wanted_open = 3;
+        third = fixture_ask(f, 3); /* takes the room of the first, should that be answered yet */
+        fixture_send(f, &third);
+        last = fixture_ask(f, 4);
+        last.lane = MSG_LANE_EXTRAS;
+        last.preferred = 1 + SIG_P256_SHA384; /* so that they share no packet */
+        fixture_send(f, &last);
+        wanted_open = 4;
         fixture_run_until(f, has_open);
         fake_vault_die(&f->vault);
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < 4; i++) {
                 struct msg_sign_answer answer = fixture_answer(f);
 
-                if (answer.id == ask.id)
+                if (answer.id == last.id)
                         assert_int_equal(answer.outcome, MSG_TRY_LATER);
         }
         assert_int_equal(f->engine.ondemand.n_open, 0);
