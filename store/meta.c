@@ -97,6 +97,26 @@ void meta_put_time(struct txn *txn, int64_t time_s)
                 row_put_built(txn, TABLE_META, bytes_str("time"), &b);
 }
 
+enum err meta_get_window_horizon(struct txn *txn, int64_t *ret_horizon_s)
+{
+        uint64_t horizon = 0;
+        enum err e = get_uint(txn, "window_horizon", 8, &horizon);
+
+        if (e != OK && e != ERR_NOT_FOUND)
+                return e;
+        *ret_horizon_s = (int64_t)horizon;
+        return OK;
+}
+
+void meta_put_window_horizon(struct txn *txn, int64_t horizon_s)
+{
+        uint8_t memory[8];
+        struct builder b = builder_fixed(memory, sizeof(memory));
+
+        builder_put_u64(&b, (uint64_t)horizon_s);
+        row_put_built(txn, TABLE_META, bytes_str("window_horizon"), &b);
+}
+
 uint32_t meta_next_id(struct txn *txn, enum meta_counter counter)
 {
         uint32_t next;

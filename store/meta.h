@@ -15,6 +15,10 @@ void meta_put_time(struct txn *txn, int64_t time_s);
 MUST_CHECK enum err meta_get_generation(struct txn *txn, uint32_t *ret_generation);
 void meta_bump_generation(struct txn *txn);
 
+/* While a purge is under way (window_purge.h): windows with a nextUpdate at or before it are named by no row any more. 0: none is. */
+MUST_CHECK enum err meta_get_window_horizon(struct txn *txn, int64_t *ret_horizon_s);
+void meta_put_window_horizon(struct txn *txn, int64_t horizon_s);
+
 /* Ids are never used again, not even after the row is gone. 0 is never given. */
 enum meta_counter { META_CA_KEY, META_SIGNER, META_WINDOW, META_BATCH, META_COUNTER_N };
 uint32_t meta_next_id(struct txn *txn, enum meta_counter counter); /* 0 once the transaction failed */

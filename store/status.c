@@ -4,6 +4,7 @@
 #include "store/batch.h"
 #include "store/exception.h"
 #include "store/mass.h"
+#include "store/meta.h"
 #include "store/record.h"
 #include "store/signer.h"
 
@@ -212,6 +213,21 @@ static enum err sign_exception(struct txn *txn, uint32_t ca_key, struct bytes se
         return OK;
 }
 
+/* window_purge.h relies on it: no row comes to name a window that is being forgotten, or that is gone. */
+static enum err refuse_forgotten(struct txn *txn, const struct window *window)
+{
+        struct key key = key_id(window->id);
+        struct bytes row;
+        int64_t horizon_s;
+        enum err e = meta_get_window_horizon(txn, &horizon_s);
+
+        if (e == OK && window->next_update_s <= horizon_s)
+                return ERR_STALE;
+        if (e == OK)
+                e = txn_get(txn, TABLE_WINDOW, key_bytes(&key), &row);
+        return e == ERR_NOT_FOUND ? ERR_STALE : e;
+}
+
 enum err status_sign(struct txn *txn, uint32_t ca_key, struct bytes serial, uint32_t generation, const struct window *window,
         struct bytes raw_signature)
 {
@@ -220,6 +236,9 @@ enum err status_sign(struct txn *txn, uint32_t ca_key, struct bytes serial, uint
 
         if (window->ca_key != ca_key || raw_signature.len == 0 || raw_signature.len > SIG_RAW_MAX)
                 return ERR_INVALID;
+        e = refuse_forgotten(txn, window);
+        if (e != OK)
+                return e;
         e = exception_get_visible(txn, ca_key, serial, &visible);
         if (e == ERR_NOT_FOUND)
                 return generation == 0 ? sign_record(txn, ca_key, serial, window, raw_signature) : ERR_STALE;

@@ -39,7 +39,8 @@ MUST_CHECK enum err status_get_at(struct txn *txn, struct status_place *place, s
 bool status_is_usable(
         const struct status *status, const struct window *window, uint32_t ca_key, uint32_t epoch, int64_t now_s);
 
-/* Writes a signature back. ERR_STALE: the generation moved on, or a newer window is there: dropped. ERR_NOT_FOUND. */
+/* Writes a signature back. ERR_STALE: the generation moved on, a newer window is there, or this one
+ * is being forgotten or gone (window_purge.h): dropped. ERR_NOT_FOUND. */
 MUST_CHECK enum err status_sign(struct txn *txn, uint32_t ca_key, struct bytes serial, uint32_t generation,
         const struct window *window, struct bytes raw_signature);
 

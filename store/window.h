@@ -4,7 +4,8 @@
  * The row is also the promise: it names nextUpdate, and the range of serials or none for all of the CA key's, before any
  * answer under it can be out. So an answer that was handed out and whose signature was lost (a crash before the write-back)
  * is still accounted for: no `good` was ever promised for longer than the rows say (window_get_promise). A record's
- * good_until says the same of stored signatures alone, and exactly.
+ * good_until says the same of stored signatures alone, and exactly. Long after its end, when no row names it any more, a
+ * window is forgotten (window_purge.h).
  */
 #pragma once
 
@@ -26,7 +27,8 @@ struct window {
 uint32_t window_put(struct txn *txn, const struct window *w);
 MUST_CHECK enum err window_get(struct txn *txn, uint32_t id, struct window *ret_window);
 /* The latest nextUpdate of the windows under which `serial` may have been signed and which were made at or before
- * `made_until_s`; 0: none. An upper bound, and never less than what was signed. Looks at every window of the store. */
+ * `made_until_s`; 0: none. An upper bound, and never less than what was signed, but for what ended
+ * longer ago than WINDOW_KEEP_S. Looks at every window of the store. */
 MUST_CHECK enum err window_get_promise(
         struct txn *txn, uint32_t ca_key, struct bytes serial, int64_t made_until_s, int64_t *ret_next_update_s);
 

@@ -223,6 +223,8 @@ enum err engine_start(struct engine *e)
 
         for (size_t i = 0; err == OK && i < sizeof(steps) / sizeof(steps[0]); i++)
                 err = steps[i](e);
+        if (err == OK)
+                window_purger_start(e);
         return err;
 }
 
@@ -243,6 +245,7 @@ void engine_close(struct engine *e)
         bulk_stop(e);
         refresh_stop(e);
         schedule_stop(e);
+        window_purger_stop(e);
         crl_builder_done(e);
         writeback_stop(e);
         for (unsigned i = 0; i < e->n_events; i++)

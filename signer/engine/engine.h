@@ -20,6 +20,7 @@
 #include "signer/engine/schedule.h"
 #include "signer/engine/task.h"
 #include "signer/engine/vault_client.h"
+#include "signer/engine/window_purger.h"
 #include "signer/engine/worker.h"
 #include "signer/engine/writeback.h"
 #include "signer/engine/writer.h"
@@ -53,6 +54,7 @@ struct engine {
         struct refresh refresh;
         struct crl_builder crls;
         struct schedule schedule;
+        struct window_purger window_purger;
         struct control control;
 };
 

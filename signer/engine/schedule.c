@@ -250,6 +250,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
                 order_crls(e, engine_clock_now_s(&e->clock));
         crl_builder_pump(e);
         refresh_step(e);
+        window_purger_step(e);
         engine_feed_vault(e);
 }
 
