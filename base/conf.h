@@ -34,7 +34,7 @@ struct conf_issuer {
         char *name;                    /* the folder's name: letters, digits, '-', '_', '.', up to 64 */
         char *folder;                  /* absolute path of issuers/NAME */
         enum conf_profile profile;     /* default private */
-        bool offline;                  /* no key in a token: bytes to sign are exported, signed ones imported */
+        bool offline;                  /* no key in a token here: nothing is signed for it */
         struct conf_list certificates; /* CA certificates of one name and key, PEM; default [ca.pem] */
 
         char *ocsp_key;           /* label of the OCSP signing key in the token; "" = the CA key signs (crl_key) */

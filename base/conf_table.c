@@ -163,7 +163,7 @@ static const struct conf_option issuer_options[] = {
         {"profile", CONF_ENUM, AT(profile), .def = "private", .names = profile_names,
          .help = "cabf-tls: publicly trusted, with the bounds of the TLS Baseline Requirements. private: your own rules."},
         {"offline", CONF_BOOL, AT(offline), .def = "false",
-         .help = "true: its CA key is in no token here. What must be signed is exported, what was signed is imported."},
+         .help = "true: its CA key is in no token here, so nothing is signed for it. Its certificate is served, revocations are kept."},
         {"certificates", CONF_PATHS, AT(certificates), .def = "ca.pem", .presence = CONF_WHEN_LOADED,
          .missing = "put the CA's certificate there, PEM; `tocsin issuer add` does so for a new issuer",
          .help = "The CA's certificates, PEM: all of one name and one key."},

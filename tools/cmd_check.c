@@ -183,7 +183,10 @@ static void check_issuer(struct check *c, const struct conf_issuer *issuer)
         check_mode(c, issuer->folder, S_IWOTH, "can be written by anybody", "chmod 755");
         check_ca(c, issuer, &ca);
         check_signer(c, issuer, &ca);
-        if (!issuer->offline && issuer->crl_key[0] == '\0')
+        if (issuer->offline)
+                find(c, LEVEL_NOTICE, "name its keys and take offline out, if they are in the token",
+                        "%s is offline: nothing is signed for it, OCSP is answered unauthorized, no CRLs are made", issuer->name);
+        else if (issuer->crl_key[0] == '\0')
                 find(c, LEVEL_NOTICE, "set crl.key, if this CA's CRLs are to be made here",
                         "%s: no CRLs are made (crl.key is empty)", issuer->name);
         if (c->n_wrong == before)

@@ -384,3 +384,21 @@ def fill(path):
                     pass
             except OSError:
                 pass
+
+
+def test_an_offline_issuer_is_unauthorized_and_check_says_what_that_means(fresh_house):
+    """RFC 6960 2.3: nothing here can answer for it with authority (req 2.2, 4.19)."""
+    house = open_house(fresh_house)
+    make_key(house, "second-ca", "p256")
+    certify(house, make_csr(house, "second-ca", "/O=Tocsin Demo/CN=Second CA"), "second-ca", None, "issuer", 0x4001, "second.pem")
+    house.tocsin("issuer", "add", "second-ca", "--cert", house.dir / "second.pem", "--set", "offline=true")
+    reload(house)
+    serials = house.serials("good")
+    import_serials(house, "second-ca", serials[:5])
+    for serial in (serials[0], serials[60]):
+        assert ask_of(house, house.certificate("second"), serial).response_status == ocsp.OCSPResponseStatus.UNAUTHORIZED
+    assert house.http("/crl/second-ca.crl")[0] == 404
+    assert house.http("/ca/second-ca.cer")[0] == 200
+    done = house.tocsin("check")
+    assert "second-ca is offline" in done.stdout + done.stderr
+    house.down()
