@@ -88,6 +88,24 @@ def test_no_request_fails_while_ten_reloads_and_three_upgrades_happen(lone):
     wait_for(lambda: not workers(lone) & before, what="the old workers to end")
 
 
+@pytest.mark.parametrize("sig", [signal.SIGHUP, signal.SIGUSR2])
+def test_who_waits_to_be_accepted_is_accepted_by_the_new_workers(lone, sig):
+    """The queue is the listener's, and the listener is the master's: it outlives workers and programs."""
+    url = urllib.parse.urlsplit(lone.env["OCSP_URL"])
+    body = lone.request(lone.serials("good")[0])
+    old = workers(lone)
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)  # nobody accepts
+    try:
+        with socket.create_connection((url.hostname, url.port), timeout=20) as waiting:
+            waiting.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/ocsp-request\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            change(lone, sig)
+            assert waiting.recv(4096).startswith(b"HTTP/1.1 200 ")
+    finally:
+        for pid in old & workers(lone):
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_an_upgrade_that_would_not_start_changes_nothing(lone):
     before = workers(lone)
     path = lone.dir / "tocsin.yaml"

@@ -167,12 +167,40 @@ static void max_age_ends_before_next_update(void **state)
         client_close(&c);
 }
 
+/* A cache that has the one must find that it has the other: the engine writes the same signature back. */
+static void an_answer_signed_on_demand_has_the_tag_of_its_signature_too(void **state)
+{
+        static const struct ocsp_status good = {.cert_status = OCSP_GOOD};
+        struct bytes tbs, signature, certs;
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+        char hex[2 * 16 + 3] = "\"";
+        uint8_t raw[SIG_RAW_MAX];
+        enum sig_alg alg;
+        size_t len;
+
+        fixture_import(*state, A);
+        client_open(&c, *state);
+        client_post(&c, ASK(A));
+        ask = engine_expect(&c);
+        engine_answer(*state, &ask, &good, 0, NOW);
+        assert_true(client_take(&c, false, &r));
+        assert_int_equal(ocsp_response_read(r.body, &tbs, &alg, &signature, &certs), OK);
+        assert_int_equal(sig_from_der(alg, signature, raw, &len), OK);
+        bytes_to_hex(bytes_make(raw, 16), &hex[1]);
+        strcat(hex, "\"");
+        assert_field(&r, "ETag", hex);
+        client_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(a_good_answer_carries_the_fields_that_caches_need),
+                TEST(an_answer_signed_on_demand_has_the_tag_of_its_signature_too),
                 TEST(head_is_get_without_the_body),
                 TEST(a_condition_that_holds_gets_304_with_its_fields),
                 TEST(a_date_does_not_revive_good_in_the_second_of_the_revocation),

@@ -1,6 +1,8 @@
 /* What an OCSP request gets, by GET and POST, over a real store and real sockets: the row as it stands, or the right refusal. */
 #include "fixture.h"
 
+#include "store/signer.h"
+
 #define A "11"
 #define B "22"
 
@@ -211,6 +213,40 @@ static void the_issuers_certificate_and_health_are_there(void **state)
         client_close(&c);
 }
 
+/* RFC 6960 4.2.2.2: a key that signs CRLs only speaks for no certificate. */
+static void what_a_crl_signer_signed_is_asked_for_anew(void **state)
+{
+        struct fixture *f = *state;
+        struct signer signer = {.ca_key = f->ca, .use = SIGNER_CRL, .sig_alg = SIG_P256_SHA256, .key_label = BYTES_LIT("c"),
+                .spki = builder_bytes(&f->spki), .not_after_s = NOW + 1000000, .raw_len = 64};
+        struct client c;
+        struct txn *txn;
+
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        assert_int_equal(signer_put(txn, &signer, &f->signer), OK);
+        assert_int_equal(txn_commit(txn), OK);
+        fixture_import_good(f, A);
+        client_open(&c, f);
+        client_post(&c, ASK(A));
+        engine_expect(&c);
+        client_close(&c);
+}
+
+/* req 2.2 */
+static void an_issuer_that_is_not_configured_is_unauthorized(void **state)
+{
+        struct fixture *f = *state;
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(f, A);
+        f->conf.n_issuers = 0;
+        client_open(&c, f);
+        r = client_ask(&c, ASK(A), NULL, "");
+        assert_ocsp_error(&r, OCSP_UNAUTHORIZED);
+        client_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -225,6 +261,8 @@ int main(void)
                 TEST(a_revocation_counts_for_the_next_request),
                 TEST(what_is_staged_does_not_count_until_its_batch_is_active),
                 TEST(unusable_signatures_are_asked_for_anew),
+                TEST(what_a_crl_signer_signed_is_asked_for_anew),
+                TEST(an_issuer_that_is_not_configured_is_unauthorized),
                 TEST(the_issuers_certificate_and_health_are_there),
         };
 
