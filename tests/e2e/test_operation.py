@@ -180,6 +180,31 @@ def test_a_request_that_is_under_way_at_sigterm_is_answered(lone):
     wait_for(lambda: not pathlib.Path(f"/proc/{lone.pid('responder')}").exists() or "stopped" in lone.log("responder"), what="the end")
 
 
+def test_whoever_is_in_the_queue_at_sigterm_is_answered(lone):
+    """More of them than a worker accepts at once."""
+    url = urllib.parse.urlsplit(lone.env["OCSP_URL"])
+    der = lone.request(lone.serials("good")[0])
+    request = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/ocsp-request\r\nContent-Length: %d\r\n\r\n" % len(der) + der
+    old = workers(lone)
+    waiting = []
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)  # nobody accepts
+    try:
+        for _ in range(300):
+            waiting.append(socket.create_connection((url.hostname, url.port), timeout=20))
+            waiting[-1].sendall(request)
+        os.kill(lone.pid("responder"), signal.SIGTERM)
+        wait_for(lambda: "stopping" in lone.log("responder"), what="the master to stop")
+        time.sleep(0.1)  # the signals it sends on are the next thing it does
+    finally:
+        for pid in old:
+            os.kill(pid, signal.SIGCONT)
+    answers = [s.recv(4096) for s in waiting]
+    assert [a[:15] for a in answers if not a.startswith(b"HTTP/1.1 200 ")] == []
+    for s in waiting:
+        s.close()
+
+
 def test_an_issuer_that_was_added_is_answered_for_without_a_signal(lone, monkeypatch):
     import test_signer
     monkeypatch.setattr(test_signer, "reload", lambda house: house.tocsin("reload"))
