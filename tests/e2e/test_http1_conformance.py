@@ -141,14 +141,14 @@ def house():
 
 class Reader:
     def __init__(self, sock):
-        self.sock, self.input, self.is_closed = sock, b"", False
+        self.sock, self.input, self.is_closed, self.was_reset = sock, b"", False, False
         sock.settimeout(20)
 
     def more(self):
         try:
             piece = self.sock.recv(1 << 16)
         except ConnectionResetError:
-            piece = b""
+            piece, self.was_reset = b"", True
         self.is_closed |= piece == b""
         self.input += piece
 
@@ -187,7 +187,7 @@ def check(sock, one, say):
         assert tuple(answer and answer[0] for answer in got) == one.statuses
         assert (got[-1][1].get("connection") == "close") == one.closes
         if one.closes:
-            assert reader.take() is None
+            assert reader.take() is None and not reader.was_reset
             return
         say(sock, GET)
         assert reader.take()[0] == 200 and reader.input == b""
@@ -222,6 +222,19 @@ def test_the_outcome_is_the_same_where_octets_come_a_few_at_a_time(house, one):
 @pytest.mark.parametrize("one", ROWS, ids=identify)
 def test_the_outcome_is_the_same_over_tls(house, one):
     check(secure(house, "http/1.1"), one, at_once)
+
+
+def test_a_refusal_reaches_a_client_that_still_sends(house):
+    """RFC 9112 9.6: to close at once would reset the connection, and the answer with it."""
+    for sock in clear(house), secure(house, "http/1.1"):
+        with sock:
+            try:
+                sock.sendall(POST + b"Content-Length: 10000000\r\n\r\n")
+                sock.sendall(bytes(1 << 20))
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            reader = Reader(sock)
+            assert reader.take()[0] == 413 and reader.take() is None and not reader.was_reset
 
 
 # ---- behind a request that waits for a signature ----
