@@ -9,6 +9,8 @@ import pathlib
 import random
 import shutil
 import socket
+import ssl
+import struct
 import subprocess
 import time
 import urllib.parse
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
 from conftest import cert_id, free_port, kill_leftovers, make_house, ocsp_request, tlv, wait_for
+from store_place import CA_PATH, CRL_PATH, StorePlace
 
 SLOWLORIS = 2000
 EXTRAS_RATE = 5
@@ -164,6 +167,183 @@ def test_a_connection_that_says_a_byte_at_a_time_is_closed_all_the_same(attacked
     for s in open_ones.values():
         s.close()
 
+# ---- trickled, whatever the protocol ----
+
+
+TRICKLE_S = 0.2
+TIMEOUT_S = 3
+SIP = 16 * 1024  # enough for the server to send more all the time, and far from what a reader must take in the timeout
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory):
+    """A responder with short timeouts, TLS, and a CRL larger than sockets hold."""
+    place = StorePlace(tmp_path_factory.mktemp("impatient"), header_timeout=f"{TIMEOUT_S}s", write_timeout=f"{TIMEOUT_S}s",
+                       idle_timeout=f"{TIMEOUT_S}s")
+    try:
+        place.issue(200_000)
+        place.start(cpu=None)
+        yield place
+        place.stop()
+        place.expect_all_well()
+    finally:
+        place.stop()
+
+
+def knock(port, receive_buffer=4096):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    s.settimeout(20)
+    s.connect(("127.0.0.1", port))
+    return s
+
+
+def client_hello():
+    """As OpenSSL says it."""
+    context, out = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="h").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
+def octets(data):
+    return [data[i:i + 1] for i in range(len(data))]
+
+
+def frame(kind, flags, stream, content=b""):
+    return struct.pack(">I", len(content))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + content
+
+
+def field(name, value):
+    return bytes([0x10, len(name)]) + name + bytes([len(value)]) + value  # RFC 7541 6.2.3: never indexed
+
+
+def h2_head(method, path):
+    return field(b":method", method) + field(b":path", path.encode()) + field(b":scheme", b"http") + field(b":authority", b"h")
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+NO_WINDOW = struct.pack(">HI", 4, 0)
+ENDLESS = 1000
+# what is said at once, and what then piece by piece; the last: whether it is for the port with TLS
+SAID = {
+    "TLS handshake": (b"", octets(client_hello()), True),
+    "HTTP/2 preface": (b"", octets(PREFACE), False),
+    "HTTP/2 field block": (PREFACE + frame(4, 0, 0) + frame(1, 0, 1, h2_head(b"GET", "/healthz")), [frame(9, 0, 1, field(b"a", b"b"))] * ENDLESS,
+                           False),
+    "HTTP/2 body": (PREFACE + frame(4, 0, 0) + frame(1, 4, 1, h2_head(b"POST", "/")), [frame(0, 0, 1, b"x")] * ENDLESS, False),
+    "HTTP/2 pings": (PREFACE + frame(4, 0, 0), [frame(6, 0, 0, bytes(8))] * ENDLESS, False),
+    "HTTP/2 windows": (PREFACE + frame(4, 0, 0, NO_WINDOW) + frame(1, 5, 1, h2_head(b"GET", CRL_PATH)),
+                       [frame(8, 0, 1, struct.pack(">I", 1))] * ENDLESS, False),
+    "empty lines": (b"", [b"\r\n"] * ENDLESS, False),
+}
+
+
+def is_open(s):
+    """At the other side: the server's socket of this connection."""
+    peer = f":{s.getsockname()[1]:04X}"
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[2].endswith(peer) and row[3] == "01" for row in rows)
+
+
+def drip(s, piece):
+    try:
+        s.sendall(piece)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+
+
+def take(s, n):
+    try:
+        s.recv(n)
+    except (BlockingIOError, ConnectionResetError, ssl.SSLError):
+        pass
+
+
+def wait_until_closed(trickles):
+    """`trickles`: name -> (socket, what is done each time)"""
+    left = dict(trickles)
+    for n in range(int(60 / TRICKLE_S)):
+        for name, (s, step) in list(left.items()):
+            step(n)
+            if not is_open(s):
+                left.pop(name)
+        if not left:
+            return
+        time.sleep(TRICKLE_S)
+    pytest.fail(f"still open after a minute: {sorted(left)}")
+
+
+def closing(sockets):
+    for s in sockets:
+        s.close()
+
+
+def test_who_says_a_little_at_a_time_is_closed_in_every_protocol(impatient):
+    trickles = {}
+    for name, (at_once, pieces, is_tls) in SAID.items():
+        s = knock(impatient.tls_port if is_tls else impatient.port)
+        s.sendall(at_once)
+        assert is_open(s), name
+        trickles[name] = s, lambda n, s=s, pieces=pieces: drip(s, pieces[n]) if n < len(pieces) else None
+    wait_until_closed(trickles)
+    closing(s for s, _ in trickles.values())
+
+
+def test_who_reads_a_little_at_a_time_is_closed_in_every_protocol(impatient):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    open_windows = frame(4, 0, 0, struct.pack(">HI", 4, 0x7FFFFFFF)) + frame(8, 0, 0, struct.pack(">I", 0x7FFF0000))
+    roomy = 256 * 1024  # so that the kernel has no reason to pause
+    ask = {
+        "HTTP/1.1": (knock(impatient.port, roomy), f"GET {CRL_PATH} HTTP/1.1\r\nHost: h\r\n\r\n".encode()),
+        "TLS": (tls.wrap_socket(knock(impatient.tls_port, roomy)), f"GET {CRL_PATH} HTTP/1.1\r\nHost: h\r\n\r\n".encode()),
+        "HTTP/2": (knock(impatient.port, roomy), PREFACE + open_windows + frame(1, 5, 1, h2_head(b"GET", CRL_PATH))),
+    }
+    trickles = {}
+    for name, (s, request) in ask.items():
+        s.sendall(request)
+        assert s.recv(1), name
+        s.setblocking(False)
+        trickles[name] = s, lambda n, s=s: take(s, SIP)
+    wait_until_closed(trickles)
+    closing(s for s, _ in trickles.values())
+
+
+def test_handshakes_begun_and_left_keep_nobody_out_and_no_memory(impatient):
+    hello, worker = client_hello(), impatient.worker
+    storms = ([hello[:n] for n in range(1, len(hello), 25)], [hello] * 20)
+    closing(knock(impatient.tls_port) for _ in range(50))
+    for said in storms * 10:
+        open_ones = [knock(impatient.tls_port) for _ in said]
+        for s, words in zip(open_ones, said):
+            s.sendall(words)
+        closing(open_ones)
+    begun = impatient.anon_kb()
+    for said in storms * 20:
+        open_ones = [knock(impatient.tls_port) for _ in said]
+        for s, words in zip(open_ones, said):
+            s.sendall(words)
+        closing(open_ones)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    honest = http.client.HTTPSConnection("127.0.0.1", impatient.tls_port, timeout=20, context=context)
+    honest.request("GET", CA_PATH)
+    assert honest.getresponse().status == 200
+    honest.close()
+    assert impatient.worker == worker
+    assert impatient.anon_kb() - begun <= (GROWTH_ASAN_KB if impatient.is_asan() else GROWTH_KB)
+
+
+def test_a_client_that_has_said_all_and_ends_its_side_gets_its_answers(impatient):  # half-open is not gone
+    s = knock(impatient.port)
+    s.sendall(f"GET {CA_PATH} HTTP/1.1\r\nHost: h\r\n\r\n".encode() * 3)
+    s.shutdown(socket.SHUT_WR)
+    assert read_all(s).count(b"HTTP/1.1 200 ") == 3
+    s.close()
+
 
 # ---- many ones ----
 
@@ -286,13 +466,37 @@ def test_random_serials_foreign_issuers_and_random_paths_reach_no_token_and_grow
     assert not has_grown(worker, memory)
 
 
-def test_a_flood_of_nonces_gets_no_more_signatures_than_its_budget(attacked):
+def preferring(request, oid):
+    """The request with preferred signature algorithms of one (RFC 6960 4.4.7.1)."""
+    algorithms = tlv(0x30, tlv(0x30, tlv(0x30, oid)))
+    extension = tlv(0x30, bytes.fromhex("06092b0601050507300108"), tlv(4, algorithms))
+    return tlv(0x30, tlv(0x30, inside(inside(request)) + tlv(0xA2, tlv(0x30, extension))))
+
+
+def inside(der):
+    """A SEQUENCE's contents."""
+    return der[2:] if der[1] < 0x80 else der[2 + (der[1] & 0x7F):]
+
+
+ECDSA_SHA512 = bytes.fromhex("06082a8648ce3d040304")
+FLOODS = {  # each question different from all others, so that no answer serves two
+    "nonces": lambda house, serial, i: house.request(serial, nonce=os.urandom(16)),
+    "uncommon hashes": lambda house, serial, i: house.request(serial, algorithm=hashes.SHA384()),
+    "several certificates": lambda house, serial, i: ocsp_request(house.issuer, [serial, house.serials("good")[i - 1]], hashes.SHA1()),
+    "preferred algorithms": lambda house, serial, i: preferring(house.request(serial), ECDSA_SHA512),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_a_flood_of_what_costs_signatures_gets_no_more_of_them_than_its_budget(attacked, kind):
     serials = attacked.serials("good")
+    requests = [("POST", "/", FLOODS[kind](attacked, serial, i)) for i, serial in enumerate(serials[:600])]
+    flood(attacked, requests[:20])  # what is allocated once
     worker, memory = worker_of(attacked), anon_kb(worker_of(attacked))
     signed_before, refused_before = lanes(attacked)["extras"]
     truth_before = lanes(attacked)["truth"]
     begun = time.monotonic()
-    answers = flood(attacked, [("POST", "/", attacked.request(serials[i % 50], nonce=os.urandom(16))) for i in range(600)])
+    answers = flood(attacked, requests)
     seconds = time.monotonic() - begun
     signed, refused = lanes(attacked)["extras"]
     # a second's worth may be spent at once
@@ -303,7 +507,7 @@ def test_a_flood_of_nonces_gets_no_more_signatures_than_its_budget(attacked):
     assert refused > refused_before
     assert lanes(attacked)["truth"] == truth_before
     assert attacked.status_of(serials[60]) == "good"  # what is signed already is served meanwhile
-    assert not has_grown(worker, memory)
+    assert worker_of(attacked) == worker and not has_grown(worker, memory)
 
 
 # ---- what smuggles requests (RFC 9112 11.2), and other nonsense ----
