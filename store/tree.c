@@ -3,6 +3,7 @@
 #include "store/tree.h"
 
 #include <endian.h>
+#include <stddef.h>
 
 #define PAGE_HEADER 16
 #define NODE_HEADER 8
@@ -13,6 +14,8 @@
 #define CACHE_LINE 64
 /* A node's header and as much of its key as nearly always tells. */
 #define NODE_LOOK (NODE_HEADER + 12)
+/* Most steps do none of this; so what they do needs no registers saved. */
+#define ASIDE __attribute__((noinline))
 
 struct table_row { /* what LMDB keeps of a table */
         uint32_t pad;
@@ -111,7 +114,7 @@ static inline uint64_t first_eight(const uint8_t *data)
         return be64toh(n);
 }
 
-static void end(struct tree_seek *s, enum err outcome)
+static inline void end(struct tree_seek *s, enum err outcome)
 {
         s->outcome = outcome;
 }
@@ -138,7 +141,7 @@ static void go_to(struct tree_seek *s, uint64_t number)
                 fetch_offsets(s->page, s->level == s->tree->depth);
 }
 
-static void go_down(struct tree_seek *s, unsigned i)
+static ASIDE void go_down(struct tree_seek *s, unsigned i)
 {
         struct node node;
 
@@ -162,27 +165,28 @@ static void take_value(struct tree_seek *s, const struct node *node)
 }
 
 /* The node in the middle of what is left is looked at next; or nothing is left. */
-static inline void aim(struct tree_seek *s, bool is_leaf)
+static inline void aim(struct tree_seek *s, int low, int high, bool is_leaf)
 {
         unsigned offset;
 
-        if (s->low > s->high) {
+        s->low = (int16_t)low;
+        s->high = (int16_t)high;
+        if (low > high) {
                 if (is_leaf)
                         end(s, ERR_NOT_FOUND);
                 else
-                        go_down(s, (unsigned)s->high);
+                        go_down(s, (unsigned)high);
                 return;
         }
-        s->middle = (int16_t)((s->low + s->high) / 2);
+        s->middle = (int16_t)((low + high) / 2);
         offset = offset_of(s->page, (unsigned)s->middle);
-        if (offset + NODE_LOOK > s->tree->page_size)
-                return;
+        s->offset = (uint16_t)offset;
         __builtin_prefetch(&s->page[offset]);
         __builtin_prefetch(&s->page[offset + NODE_LOOK]);
 }
 
 /* The key of a branch's first node does not count: it is for all before the second. */
-static void enter(struct tree_seek *s, bool is_leaf)
+static ASIDE void enter(struct tree_seek *s, bool is_leaf)
 {
         unsigned n = count_nodes(s->tree, s->page, is_leaf ? PAGE_LEAF : PAGE_BRANCH);
 
@@ -191,24 +195,27 @@ static void enter(struct tree_seek *s, bool is_leaf)
                 return;
         }
         s->is_inside = true;
-        s->low = is_leaf ? 0 : 1;
-        s->high = (int16_t)(n - 1);
-        aim(s, is_leaf);
+        aim(s, is_leaf ? 0 : 1, (int)n - 1, is_leaf);
 }
 
-/* LMDB's order; eight octets nearly always tell. */
-static inline int compare(const struct tree_seek *s, struct bytes key)
+/* The order of the first eight octets, which nearly always tell; 0: they do not. */
+static inline int compare_heads(const struct tree_seek *s)
 {
-        if (s->key.len >= 8 && key.len >= 8) {
-                uint64_t head = first_eight(key.data);
+        const uint8_t *node = &s->page[s->offset];
+        uint16_t key_len;
+        uint64_t head;
 
-                if (s->key_head != head)
-                        return s->key_head < head ? -1 : 1;
-        }
-        return bytes_compare(s->key, key);
+        if (!s->has_head || s->offset + NODE_HEADER + 8u > s->tree->page_size)
+                return 0;
+        memcpy(&key_len, &node[offsetof(struct node_header, key_len)], sizeof key_len);
+        head = first_eight(&node[NODE_HEADER]);
+        if (key_len < 8 || s->key_head == head)
+                return 0;
+        return s->key_head < head ? -1 : 1;
 }
 
-static void look(struct tree_seek *s, bool is_leaf)
+/* All that eight octets leave open. */
+static ASIDE void look_closely(struct tree_seek *s, bool is_leaf)
 {
         struct node node;
         int order;
@@ -217,24 +224,35 @@ static void look(struct tree_seek *s, bool is_leaf)
                 end(s, ERR_UNSUPPORTED);
                 return;
         }
-        order = compare(s, bytes_make(node.key, node.header.key_len));
-        if (order == 0 && is_leaf) {
-                take_value(s, &node);
-                return;
-        }
+        order = bytes_compare(s->key, bytes_make(node.key, node.header.key_len));
         if (order < 0)
-                s->high = (int16_t)(s->middle - 1);
+                aim(s, s->low, s->middle - 1, is_leaf);
+        else if (order > 0)
+                aim(s, s->middle + 1, s->high, is_leaf);
+        else if (is_leaf)
+                take_value(s, &node);
         else
-                s->low = (int16_t)(s->middle + 1); /* a branch's node of just that key: the page below it begins with it */
-        if (order == 0)
-                s->high = s->middle;
-        aim(s, is_leaf);
+                go_down(s, (unsigned)s->middle); /* the page below it begins with that key */
+}
+
+/* LMDB's order of keys. */
+static inline void look(struct tree_seek *s, bool is_leaf)
+{
+        int order = compare_heads(s);
+
+        if (order < 0)
+                aim(s, s->low, s->middle - 1, is_leaf);
+        else if (order > 0)
+                aim(s, s->middle + 1, s->high, is_leaf);
+        else
+                look_closely(s, is_leaf);
 }
 
 void tree_seek_begin(const struct tree *t, struct bytes key, struct tree_seek *ret_seek)
 {
         ret_seek->tree = t;
         ret_seek->key = key;
+        ret_seek->has_head = key.len >= 8;
         ret_seek->key_head = key.len >= 8 ? first_eight(key.data) : 0;
         ret_seek->level = 0;
         ret_seek->outcome = ERR_AGAIN;

@@ -26,11 +26,13 @@ MUST_CHECK enum err tree_init(struct tree *ret_tree, uint64_t n_pages, uint32_t 
 struct tree_seek {
         const struct tree *tree;
         struct bytes key; /* the caller's: it stays in place until the end */
-        uint64_t key_head; /* its first eight octets, if it has as many */
+        uint64_t key_head; /* its first eight octets ... */
+        bool has_head;     /* ... if it has as many */
         const uint8_t *page;
         uint16_t level;   /* of the page; the root's is 1 */
         bool is_inside;   /* its nodes are being looked at */
         int16_t low, high, middle;
+        uint16_t offset; /* of the middle one in its page */
         enum err outcome; /* ERR_AGAIN: not known yet; OK: `value`; ERR_NOT_FOUND; ERR_UNSUPPORTED */
         struct bytes value;
 };
