@@ -119,13 +119,16 @@ static inline void end(struct tree_seek *s, enum err outcome)
         s->outcome = outcome;
 }
 
-/* Nearly all of its nodes' offsets: a branch's nodes are short, so it has many. */
-static inline void fetch_offsets(const uint8_t *page, bool is_leaf)
+/* Where the first nodes that are looked at stand. (Each of these may have to wait for the page's address to be translated: few.) */
+static inline void fetch_page(const uint8_t *page, bool is_leaf)
 {
         __builtin_prefetch(page);
-        __builtin_prefetch(&page[CACHE_LINE]);
-        if (is_leaf)
-                return;
+        if (!is_leaf) /* its nodes are short, so it has many */
+                __builtin_prefetch(&page[CACHE_LINE]);
+}
+
+static inline void fetch_more_offsets(const uint8_t *page)
+{
         __builtin_prefetch(&page[2 * CACHE_LINE]);
         __builtin_prefetch(&page[3 * CACHE_LINE]);
 }
@@ -138,7 +141,7 @@ static void go_to(struct tree_seek *s, uint64_t number)
         if (!s->page || s->level > s->tree->depth)
                 end(s, ERR_UNSUPPORTED);
         else
-                fetch_offsets(s->page, s->level == s->tree->depth);
+                fetch_page(s->page, s->level == s->tree->depth);
 }
 
 static ASIDE void go_down(struct tree_seek *s, unsigned i)
@@ -195,6 +198,8 @@ static ASIDE void enter(struct tree_seek *s, bool is_leaf)
                 return;
         }
         s->is_inside = true;
+        if (!is_leaf)
+                fetch_more_offsets(s->page);
         aim(s, is_leaf ? 0 : 1, (int)n - 1, is_leaf);
 }
 
