@@ -1,8 +1,8 @@
 /* ocsp_response: making OCSPResponse and ResponseData in place (ocsp_response_read.c reads them).
  *
- * Every length is computed first, inner to outer, then the pieces are written front to back: no allocation, no moving. One
- * pair of functions, single_len/write_single and data_len/write_data, makes each ResponseData there is, whether it is to be
- * signed, rebuilt or made for several CertIDs.
+ * Every length is computed first, inner to outer (struct ocsp_layout), then the pieces are written front to back: no allocation, no
+ * moving. One pair of functions, single_len/write_single and data_len/write_data, makes each ResponseData there is, whether it is to
+ * be signed, rebuilt or made for several CertIDs.
  */
 #include "pki/ocsp_response.h"
 
@@ -205,28 +205,20 @@ static bool serial_is_fine(struct bytes serial)
 
 /* ---- OCSPResponse around a ResponseData ---- */
 
-struct response_len {
-        size_t signature; /* in DER */
-        size_t basic;     /* content of BasicOCSPResponse */
-        size_t octets;    /* BasicOCSPResponse whole: content of the OCTET STRING */
-        size_t bytes;     /* content of ResponseBytes */
-        size_t explicit;  /* ResponseBytes whole: content of [0] */
-        size_t response;  /* content of OCSPResponse */
-};
-
-static struct response_len response_len(const struct ocsp_template *t, size_t tbs_len, size_t signature_len)
+static struct ocsp_layout layout_around(const struct ocsp_template *t, size_t tbs_len, size_t signature_len)
 {
-        struct response_len l = {.signature = signature_len};
+        struct ocsp_layout l = {.signature = signature_len};
 
         l.basic = tbs_len + sig_alg_identifier(t->sig_alg).len + with_header(1 + signature_len) + t->certs.len;
         l.octets = with_header(l.basic);
         l.bytes = sizeof(RESPONSE_TYPE) - 1 + with_header(l.octets);
         l.explicit = with_header(l.bytes);
         l.response = sizeof(SUCCESSFUL) - 1 + with_header(l.explicit);
+        l.whole = with_header(l.response);
         return l;
 }
 
-static uint8_t *write_head(uint8_t *at, const struct response_len *l)
+static uint8_t *write_head(uint8_t *at, const struct ocsp_layout *l)
 {
         at = der_write_header(at, DER_SEQUENCE, l->response);
         at = der_write_bytes(at, BYTES_LIT(SUCCESSFUL));
@@ -238,7 +230,7 @@ static uint8_t *write_head(uint8_t *at, const struct response_len *l)
 }
 
 static uint8_t *write_tail(
-        uint8_t *at, const struct ocsp_template *t, const struct response_len *l, struct bytes raw_signature)
+        uint8_t *at, const struct ocsp_template *t, const struct ocsp_layout *l, struct bytes raw_signature)
 {
         at = der_write_bytes(at, sig_alg_identifier(t->sig_alg));
         at = der_write_header(at, DER_BIT_STRING, 1 + l->signature);
@@ -260,7 +252,7 @@ size_t ocsp_response_max(const struct ocsp_template *t)
         static const struct ocsp_status revoked = {OCSP_REVOKED, REASON_KEY_COMPROMISE, 0};
         struct ocsp_single s = single_of(t, BYTES_OF(longest), &revoked);
 
-        return with_header(response_len(t, with_header(data_len(t, &s, 1).data), sig_der_max(t->sig_alg)).response);
+        return layout_around(t, with_header(data_len(t, &s, 1).data), sig_der_max(t->sig_alg)).whole;
 }
 
 enum err ocsp_response_tbs(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
@@ -274,31 +266,41 @@ enum err ocsp_response_tbs(const struct ocsp_template *t, struct bytes serial, c
         return OK;
 }
 
-enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
-        struct bytes raw_signature, uint8_t *ret_der, size_t *ret_len)
+enum err ocsp_response_lay_out(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
+        struct bytes raw_signature, struct ocsp_layout *ret_layout)
 {
         struct ocsp_single s = single_of(t, serial, status);
-        struct data_len d = data_len(t, &s, 1);
-        struct response_len l;
-        uint8_t *at;
+        struct data_len d;
 
         if (!serial_is_fine(serial) || !sig_raw_len_fits(t->sig_alg, raw_signature.len))
                 return ERR_INVALID;
-        l = response_len(t, with_header(d.data), sig_der_len(t->sig_alg, raw_signature));
-        at = write_head(ret_der, &l);
-        at = write_data(at, t, d, &s, 1);
-        at = write_tail(at, t, &l, raw_signature);
-        *ret_len = (size_t)(at - ret_der);
+        d = data_len(t, &s, 1);
+        *ret_layout = layout_around(t, with_header(d.data), sig_der_len(t->sig_alg, raw_signature));
+        ret_layout->data = d.data;
+        ret_layout->responses = d.responses;
         return OK;
 }
 
-size_t ocsp_response_len(
-        const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, struct bytes raw_signature)
+uint8_t *ocsp_response_write(uint8_t *at, const struct ocsp_layout *l, const struct ocsp_template *t, struct bytes serial,
+        const struct ocsp_status *status, struct bytes raw_signature)
 {
         struct ocsp_single s = single_of(t, serial, status);
-        struct data_len d = data_len(t, &s, 1);
+        struct data_len d = {.responses = l->responses, .data = l->data};
 
-        return with_header(response_len(t, with_header(d.data), sig_der_len(t->sig_alg, raw_signature)).response);
+        at = write_head(at, l);
+        at = write_data(at, t, d, &s, 1);
+        return write_tail(at, t, l, raw_signature);
+}
+
+enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
+        struct bytes raw_signature, uint8_t *ret_der, size_t *ret_len)
+{
+        struct ocsp_layout l;
+        enum err e = ocsp_response_lay_out(t, serial, status, raw_signature, &l);
+
+        if (e == OK)
+                *ret_len = (size_t)(ocsp_response_write(ret_der, &l, t, serial, status, raw_signature) - ret_der);
+        return e;
 }
 
 void ocsp_response_put_tbs(struct builder *b, const struct ocsp_template *t, const struct ocsp_single *singles, unsigned n)
@@ -316,15 +318,15 @@ void ocsp_response_put_tbs(struct builder *b, const struct ocsp_template *t, con
 
 void ocsp_response_put(struct builder *b, const struct ocsp_template *t, struct bytes tbs, struct bytes raw_signature)
 {
-        struct response_len l;
+        struct ocsp_layout l;
         uint8_t *at;
 
         if (!sig_raw_len_fits(t->sig_alg, raw_signature.len)) {
                 b->failed = true;
                 return;
         }
-        l = response_len(t, tbs.len, sig_der_len(t->sig_alg, raw_signature));
-        at = builder_extend(b, with_header(l.response));
+        l = layout_around(t, tbs.len, sig_der_len(t->sig_alg, raw_signature));
+        at = builder_extend(b, l.whole);
         if (at) {
                 at = write_head(at, &l);
                 at = der_write_bytes(at, tbs);

@@ -61,11 +61,27 @@ size_t ocsp_response_max(const struct ocsp_template *t);
 /* ResponseData of a single CertID, in caller's memory of at least ocsp_response_max. Cannot fail but for a bad serial. */
 MUST_CHECK enum err ocsp_response_tbs(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
         uint8_t *ret_der, size_t *ret_len);
-/* The whole OCSPResponse, in memory of ocsp_response_len. `raw_signature` as sig_alg.h has it. */
+/* The whole OCSPResponse in two steps: its lengths (octets; each of the content, without the header), then its octets. `raw_signature` as
+ * sig_alg.h has it. ERR_INVALID: no serial, or no signature of the template's algorithm. */
+struct ocsp_layout {
+        size_t responses; /* SEQUENCE OF SingleResponse */
+        size_t data;      /* ResponseData */
+        size_t signature; /* in DER, without the octet of unused bits */
+        size_t basic;     /* BasicOCSPResponse */
+        size_t octets;    /* the OCTET STRING around it */
+        size_t bytes;     /* ResponseBytes */
+        size_t explicit;  /* [0] around it */
+        size_t response;  /* OCSPResponse */
+        size_t whole;     /* OCSPResponse with its header */
+};
+MUST_CHECK enum err ocsp_response_lay_out(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
+        struct bytes raw_signature, struct ocsp_layout *ret_layout);
+/* Into layout->whole octets of memory; the same arguments as before. Returns the first octet behind. */
+uint8_t *ocsp_response_write(uint8_t *at, const struct ocsp_layout *layout, const struct ocsp_template *t, struct bytes serial,
+        const struct ocsp_status *status, struct bytes raw_signature);
+/* Both at once, in memory of ocsp_response_max. */
 MUST_CHECK enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes serial,
         const struct ocsp_status *status, struct bytes raw_signature, uint8_t *ret_der, size_t *ret_len);
-size_t ocsp_response_len(
-        const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status, struct bytes raw_signature);
 
 /* ---- several CertIDs, other hashes, a nonce: signed live, never rebuilt ---- */
 

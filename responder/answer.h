@@ -45,6 +45,7 @@ struct answer {
                 struct bytes serial;
                 struct ocsp_status status;
                 struct bytes signature;
+                struct ocsp_layout layout;
         } ocsp;
         struct crl_file *file;
         uint64_t offset;

@@ -82,12 +82,14 @@ static bool answer_stored(struct turn *t, const struct ocsp_question *q, struct 
                 !bytes_equal(w->template.cert_id, q->ca->heads[q->request.cert_ids[0].hash]) ||
                 choose_alg(q, w->template.sig_alg) != w->template.sig_alg)
                 return false;
+        a.ocsp = (struct ocsp_body){&w->template, q->request.cert_ids[0].serial, status->ocsp, status->signature, {0}};
+        if (ocsp_response_lay_out(&w->template, a.ocsp.serial, &status->ocsp, status->signature, &a.ocsp.layout) != OK)
+                return false;
         set_caching(&a, t->now_s, cap_of(q->ca->conf, status), w->this_update_s, w->next_update_s);
         a.changed_at_s = status->changed_at_s;
         set_etag(&a, status->signature);
         a.kind = BODY_OCSP;
-        a.ocsp = (struct ocsp_body){&w->template, q->request.cert_ids[0].serial, status->ocsp, status->signature};
-        a.body_len = ocsp_response_len(&w->template, a.ocsp.serial, &a.ocsp.status, a.ocsp.signature);
+        a.body_len = a.ocsp.layout.whole;
         put_tags(t->service, q, &a);
         a.about.outcome = outcome_of(q);
         *ret_answer = a;
@@ -206,7 +208,6 @@ static enum verdict decide(struct turn *t, struct sign_slot *sign, struct ocsp_q
                 answer_set_status(ret_answer, q->http_status);
                 return VERDICT_ANSWERED;
         }
-        ocsp_question_look_up(t, q);
         if (q->outcome != OCSP_SUCCESSFUL)
                 return refuse(q->outcome, ret_answer);
         if (q->request.n_cert_ids == 1 && !echoes_nonce(q) && !q->is_extended && answer_stored(t, q, ret_answer))
@@ -226,6 +227,7 @@ enum verdict answer_ocsp(struct turn *t, const struct request *r, struct bytes r
         if (!q) {
                 q = &own;
                 ocsp_question_read(t, r, rest, t->service->der_memory, q);
+                (void)ocsp_question_look_up(t, q);
         }
         verdict = decide(t, sign, q, ret_answer);
         if (verdict == VERDICT_ANSWERED && q->request.n_cert_ids > 0) {

@@ -121,17 +121,20 @@ static void put_date(struct builder *out, struct dates *dates, struct bytes name
         put(out, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
 }
 
+#define HEX_OF(high)                                                                                                                      \
+        high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high "9" high "a" high "b" high "c" high "d"     \
+                high "e" high "f"
+static const char HEX[] = HEX_OF("0") HEX_OF("1") HEX_OF("2") HEX_OF("3") HEX_OF("4") HEX_OF("5") HEX_OF("6") HEX_OF("7") HEX_OF("8")
+        HEX_OF("9") HEX_OF("a") HEX_OF("b") HEX_OF("c") HEX_OF("d") HEX_OF("e") HEX_OF("f");
+
 static void put_etag(struct builder *out, const struct answer *a)
 {
-        static const char digits[] = "0123456789abcdef";
         uint8_t *at = &out->data[out->len];
         size_t n = a->etag_len;
 
         at[0] = '"';
-        for (size_t i = 0; i < n; i++) {
-                at[2 * i + 1] = (uint8_t)digits[a->etag[i] >> 4];
-                at[2 * i + 2] = (uint8_t)digits[a->etag[i] & 15];
-        }
+        for (size_t i = 0; i < n; i++)
+                memcpy(&at[2 * i + 1], &HEX[2 * a->etag[i]], 2);
         at[2 * n + 1] = '"';
         out->len += 2 * n + 2;
 }

@@ -151,8 +151,10 @@ void ocsp_question_read(struct turn *t, const struct request *r, struct bytes re
         q->is_sought = true;
 }
 
-void ocsp_question_look_up(struct turn *t, struct ocsp_question *q)
+uint32_t ocsp_question_look_up(struct turn *t, struct ocsp_question *q)
 {
-        if (q->outcome == OCSP_SUCCESSFUL)
-                q->outcome = read_rows(t, q);
+        if (q->http_status != 200 || q->outcome != OCSP_SUCCESSFUL)
+                return 0;
+        q->outcome = read_rows(t, q);
+        return q->outcome == OCSP_SUCCESSFUL ? q->statuses[0].window : 0;
 }

@@ -22,5 +22,5 @@ struct ocsp_question {
 /* `rest` is the path behind the route's prefix; `memory` holds as many octets, and one more. The question must not move any more. */
 void ocsp_question_read(
         struct turn *turn, const struct request *request, struct bytes rest, uint8_t *memory, struct ocsp_question *ret_question);
-/* In the same turn. */
-void ocsp_question_look_up(struct turn *turn, struct ocsp_question *question);
+/* In the same turn. Returns the id of the window that the first stored signature is of; 0: there is none. */
+uint32_t ocsp_question_look_up(struct turn *turn, struct ocsp_question *question);

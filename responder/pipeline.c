@@ -91,6 +91,7 @@ void pipeline_look_ahead(struct turn *t, struct request *requests[], unsigned n)
 {
         struct service *s = t->service;
         struct status_place *places[SERVICE_AHEAD];
+        uint32_t windows[SERVICE_AHEAD];
         unsigned n_places = 0;
 
         for (unsigned i = 0; i < n && i < SERVICE_AHEAD; i++) {
@@ -105,17 +106,17 @@ void pipeline_look_ahead(struct turn *t, struct request *requests[], unsigned n)
                         places[n_places++] = &r->question->place;
         }
         status_seek_together(places, n_places);
+        for (unsigned i = 0; i < n && i < SERVICE_AHEAD; i++)
+                windows[i] = requests[i]->question ? ocsp_question_look_up(t, requests[i]->question) : 0;
+        window_cache_expect(s->windows, windows, n < SERVICE_AHEAD ? n : SERVICE_AHEAD);
 }
 
-static void put_ocsp(struct builder *out, const struct ocsp_body *body, size_t body_len)
+static void put_ocsp(struct builder *out, const struct ocsp_body *body)
 {
-        uint8_t *room = builder_extend(out, body_len);
-        size_t len = 0;
+        uint8_t *room = builder_extend(out, body->layout.whole);
 
-        if (!room)
-                return;
-        if (ocsp_response_rebuild(body->template, body->serial, &body->status, body->signature, room, &len) != OK || len != body_len)
-                out->failed = true;
+        if (room)
+                ocsp_response_write(room, &body->layout, body->template, body->serial, &body->status, body->signature);
 }
 
 void pipeline_put_body(struct builder *out, const struct request *r, const struct answer *a)
@@ -125,7 +126,7 @@ void pipeline_put_body(struct builder *out, const struct request *r, const struc
         if (a->kind == BODY_BYTES)
                 builder_put(out, a->bytes);
         else if (a->kind == BODY_OCSP)
-                put_ocsp(out, &a->ocsp, a->body_len);
+                put_ocsp(out, &a->ocsp);
 }
 
 static void name_row(char *name, struct bytes label)

@@ -134,6 +134,10 @@ struct slot {
         uint8_t *memory;      /* the row's copy, which the window borrows from */
 };
 
+#define CACHE_LINE 64
+/* Of a window's row: its times and names stand at the front. */
+#define ROW_AHEAD 256
+
 struct window_cache {
         unsigned max;
         struct slot passing; /* of the last miss in a write transaction */
@@ -184,6 +188,16 @@ static enum err fill_slot(struct slot *slot, struct txn *txn, uint32_t id)
         free(slot->memory);
         *slot = (struct slot){.window = window, .memory = steal(&memory)};
         return OK;
+}
+
+void window_cache_expect(const struct window_cache *c, const uint32_t ids[], unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                for (size_t at = 0; at < sizeof c->slots[0]; at += CACHE_LINE)
+                        __builtin_prefetch((const uint8_t *)&c->slots[ids[i] % c->max] + at);
+        for (unsigned i = 0; i < n; i++)
+                for (size_t at = 0; at < ROW_AHEAD; at += CACHE_LINE)
+                        __builtin_prefetch(c->slots[ids[i] % c->max].memory + at);
 }
 
 const struct window *window_cache_get(struct window_cache *c, struct txn *txn, uint32_t id)

@@ -37,5 +37,7 @@ MUST_CHECK enum err window_get_promise(
 struct window_cache;
 struct window_cache *window_cache_new(unsigned max);
 void window_cache_free(struct window_cache *c);
+/* These will be asked for next (0: none): what is kept of them comes nearer, all at once. */
+void window_cache_expect(const struct window_cache *c, const uint32_t ids[], unsigned n);
 /* NULL: no such window (or out of memory). The pointer lives until the next call. */
 const struct window *window_cache_get(struct window_cache *c, struct txn *txn, uint32_t id);
