@@ -308,6 +308,11 @@ static enum exchange_end after(struct exchange *x, const struct request *r, cons
         return ends ? EXCHANGE_CLOSE : EXCHANGE_MORE;
 }
 
+static bool is_full(const struct service *s)
+{
+        return SERVICE_OUT_SIZE - s->out.len < SERVICE_ANSWER_MAX;
+}
+
 /* One whole request. MORE: go on with the next. */
 static enum exchange_end answer_request(struct turn *t, struct piece *p)
 {
@@ -315,7 +320,7 @@ static enum exchange_end answer_request(struct turn *t, struct piece *p)
         struct exchange *x = p->x;
         struct answer a;
 
-        if (SERVICE_OUT_SIZE - s->out.len < SERVICE_ANSWER_MAX)
+        if (is_full(s))
                 return EXCHANGE_FULL;
         s->client = x->client;
         s->client_address = x->client_address;
@@ -379,6 +384,14 @@ static enum err look_ahead(struct service *s, struct lazy_turn *lazy, struct pie
         return OK;
 }
 
+/* What nobody has room for is not read yet. */
+static void end_full(struct exchange xs[], unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                if (has_more(&xs[i]))
+                        xs[i].end = EXCHANGE_FULL;
+}
+
 /* As many requests as there are and fit, in one turn. ERR_STALE: none of it counts. */
 static enum err run_turn(struct service *s, struct exchange xs[], unsigned n)
 {
@@ -388,6 +401,8 @@ static enum err run_turn(struct service *s, struct exchange xs[], unsigned n)
         enum err e = OK;
 
         do {
+                if (is_full(s))
+                        end_full(&xs[first], n - first);
                 n_pieces = read_pieces(s, xs, n, &first, pieces);
                 e = look_ahead(s, &lazy, pieces, n_pieces);
                 for (unsigned i = 0; e == OK && i < n_pieces; i++)
