@@ -144,16 +144,23 @@ static uint32_t later(uint32_t a, int64_t b)
         return (int64_t)a > b ? a : (uint32_t)b;
 }
 
+/* To be rewritten: *ret_value is its row. */
+static enum err get_for_rewrite(
+        struct txn *txn, uint32_t ca_key, struct bytes serial, struct bytes *ret_value, struct record *ret_record)
+{
+        struct key key = key_serial(ca_key, serial);
+        enum err e = txn_get(txn, TABLE_RECORD, key_bytes(&key), ret_value);
+
+        return e == OK ? record_read(*ret_value, ret_record) : e;
+}
+
 static enum err sign_record(
         struct txn *txn, uint32_t ca_key, struct bytes serial, const struct window *window, struct bytes signature)
 {
-        struct key key = key_serial(ca_key, serial);
         struct record record;
         struct bytes value;
-        enum err e = txn_get(txn, TABLE_RECORD, key_bytes(&key), &value);
+        enum err e = get_for_rewrite(txn, ca_key, serial, &value, &record);
 
-        if (e == OK)
-                e = record_read(value, &record);
         if (e == OK)
                 e = check_newest(txn, record.window, window);
         if (e != OK)
@@ -170,13 +177,10 @@ static enum err sign_record(
 static enum err promise_good(struct txn *txn, uint32_t ca_key, struct bytes serial, const struct window *window)
 {
         uint8_t signature[SIG_RAW_MAX];
-        struct key key = key_serial(ca_key, serial);
         struct record record;
         struct bytes value;
-        enum err e = txn_get(txn, TABLE_RECORD, key_bytes(&key), &value);
+        enum err e = get_for_rewrite(txn, ca_key, serial, &value, &record);
 
-        if (e == OK)
-                e = record_read(value, &record);
         if (e != OK || record.good_until >= window->next_update_s)
                 return e;
         if (record.signature.len > sizeof(signature))

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 void ca_done(struct ca *ca)
 {
         for (unsigned i = 0; i < ca->n; i++)
@@ -47,4 +49,31 @@ const char *ca_refuse(const struct ca *ca, const struct certificate *c)
                         why = "its signature does not verify with this issuer's key";
         }
         return why;
+}
+
+const char *ca_refuse_own(const struct ca *ca, unsigned i)
+{
+        const struct certificate *own = &ca->certificates[i], *first = ca->certificates;
+        const char *why = certificate_refuse_issuer(own);
+
+        if (!why && !bytes_equal(own->subject, first->subject))
+                why = "its subject is not that of the first; a CA of another name is another issuer";
+        if (!why && !bytes_equal(own->spki, first->spki))
+                why = "its key is not that of the first; another key is another issuer (RFC 5280 5.2.3)";
+        return why;
+}
+
+const char *ca_refuse_ocsp_signer(const struct ca *ca, const struct certificate *signer)
+{
+        const char *first = "the issuer has no certificate";
+
+        for (unsigned i = 0; i < ca->n; i++) {
+                const char *why = certificate_refuse_ocsp_signer(signer, &ca->certificates[i], clock_now_s());
+
+                if (!why)
+                        return NULL;
+                if (i == 0)
+                        first = why;
+        }
+        return first;
 }

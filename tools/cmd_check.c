@@ -121,29 +121,12 @@ static void check_expiry(struct check *c, const char *issuer, const char *what, 
 static void check_ca(struct check *c, const struct conf_issuer *issuer, const struct ca *ca)
 {
         for (unsigned i = 0; i < ca->n; i++) {
-                const struct certificate *own = &ca->certificates[i];
-                const char *why = certificate_refuse_issuer(own);
+                const char *why = ca_refuse_own(ca, i);
 
-                if (!why && !bytes_equal(own->subject, ca->certificates[0].subject))
-                        why = "it has another subject than the first; that is another issuer";
-                if (!why && !bytes_equal(own->spki, ca->certificates[0].spki))
-                        why = "it has another key than the first; that is another issuer (RFC 5280 5.2.3)";
                 if (why)
                         find(c, LEVEL_WRONG, NULL, "%s: %s: %s", issuer->name, issuer->certificates.items[i], why);
-                check_expiry(c, issuer->name, issuer->certificates.items[i], own->not_after, EXPIRY_WARNING_S);
+                check_expiry(c, issuer->name, issuer->certificates.items[i], ca->certificates[i].not_after, EXPIRY_WARNING_S);
         }
-}
-
-static const char *refuse_signer(const struct ca *ca, const struct certificate *signer)
-{
-        const char *why = "the issuer has no certificate";
-
-        for (unsigned i = 0; i < ca->n; i++) {
-                why = certificate_refuse_ocsp_signer(signer, &ca->certificates[i], clock_now_s());
-                if (!why)
-                        return NULL;
-        }
-        return why;
 }
 
 static void check_signer(struct check *c, const struct conf_issuer *issuer, const struct ca *ca)
@@ -162,7 +145,7 @@ static void check_signer(struct check *c, const struct conf_issuer *issuer, cons
                         issuer->ocsp_certificate, err_text(e));
                 return;
         }
-        why = refuse_signer(ca, &signer);
+        why = ca_refuse_ocsp_signer(ca, &signer);
         if (why) /* RFC 6960 4.2.2.2, req 2.14, 2.15 */
                 find(c, LEVEL_WRONG, "have the CA issue one that fits, then tocsin key install",
                         "%s: %s cannot sign OCSP answers: %s", issuer->name, issuer->ocsp_certificate, why);

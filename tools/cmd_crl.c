@@ -39,19 +39,15 @@ int cmd_crl_issue(struct tool *t)
 
 int cmd_crl_list(struct tool *t)
 {
-        const char *issuer = options_get(&t->options, "issuer");
+        _cleanup_json_ json_t *question = json_pack("{s:s, s:b}", "command", "crl.list", "all", options_has(&t->options, "all"));
         _cleanup_json_ json_t *final = NULL;
-        json_t *question;
         int code = tool_load_conf(t);
 
-        if (code == EXIT_OK && issuer)
-                (void)tool_pick_issuer(t, issuer, &code);
+        if (code == EXIT_OK)
+                code = tool_put_issuer(t, question);
         if (code != EXIT_OK)
                 return code;
-        question = json_pack("{s:s, s:b}", "command", "crl.list", "all", options_has(&t->options, "all"));
-        if (issuer)
-                json_object_set_new(question, "issuer", json_string(issuer));
-        code = tool_ask_plain(t, question, TOOL_QUICK_MS, &final);
+        code = tool_ask_plain(t, json_incref(question), TOOL_QUICK_MS, &final);
         if (code != EXIT_OK)
                 return code;
         if (t->json)

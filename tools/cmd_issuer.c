@@ -127,20 +127,13 @@ static bool is_good_name(const char *name)
 
 static int check_certificates(struct addition *a)
 {
-        const struct certificate *first = a->ca.certificates;
-
         for (unsigned i = 0; i < a->ca.n; i++) {
-                const struct certificate *c = &a->ca.certificates[i];
-                const char *why = certificate_refuse_issuer(c);
+                const char *why = ca_refuse_own(&a->ca, i);
 
-                if (!why && !bytes_equal(c->subject, first->subject))
-                        why = "its subject is not that of the first; a CA of another name is another issuer";
-                if (!why && !bytes_equal(c->spki, first->spki))
-                        why = "its key is not that of the first; another key is another issuer (RFC 5280 5.2.3)";
                 if (why)
                         return tool_fail(a->t, EXIT_REFUSED, "--cert takes the CA's own certificates; nothing was added",
                                 "certificate %u: %s", i + 1, why);
-                if (c->not_after < clock_now_s())
+                if (a->ca.certificates[i].not_after < clock_now_s())
                         tool_note(a->t, "certificate %u has expired", i + 1);
         }
         return EXIT_OK;
@@ -263,7 +256,7 @@ static int write_signer(const struct addition *a)
                 return tool_fail(a->t, EXIT_REFUSED,
                         "--ocsp-cert FILE: the OCSP signer's certificate, PEM or DER; nothing was added",
                         "%s: it cannot be read as a certificate: %s", path, err_text(e));
-        why = certificate_refuse_ocsp_signer(&c, &a->ca.certificates[0], clock_now_s());
+        why = ca_refuse_ocsp_signer(&a->ca, &c);
         if (why)
                 return tool_fail(a->t, EXIT_REFUSED, "have the CA issue one that fits; nothing was added",
                         "%s cannot sign OCSP answers for this CA: %s", path, why);

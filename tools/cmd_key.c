@@ -201,22 +201,6 @@ int cmd_key_list(struct tool *t)
 
 /* ---- install ---- */
 
-/* It must do for one of the CA's certificates: they share the key. The first refusal is told. */
-static const char *refuse_signer(const struct ca *ca, const struct certificate *c)
-{
-        const char *first = "the issuer has no certificate";
-
-        for (unsigned i = 0; i < ca->n; i++) {
-                const char *why = certificate_refuse_ocsp_signer(c, &ca->certificates[i], clock_now_s());
-
-                if (!why)
-                        return NULL;
-                if (i == 0)
-                        first = why;
-        }
-        return first;
-}
-
 static int check_signer(struct tool *t, const struct conf_issuer *issuer, const char *file, const struct certificate *c)
 {
         __attribute__((cleanup(ca_done))) struct ca ca = {0};
@@ -226,7 +210,7 @@ static int check_signer(struct tool *t, const struct conf_issuer *issuer, const 
 
         if (e != OK)
                 return tool_fail(t, EXIT_CONFIG, "tocsin check", "%s: %s", bad, err_text(e));
-        why = refuse_signer(&ca, c);
+        why = ca_refuse_ocsp_signer(&ca, c);
         if (why)
                 return tool_fail(t, EXIT_REFUSED, "have the CA issue one that fits",
                         "%s cannot sign OCSP answers for %s: %s", file, issuer->name, why);

@@ -94,25 +94,23 @@ static void print_certificate(const struct tool *t, const json_t *c)
 
 int cmd_show(struct tool *t)
 {
-        const char *issuer = options_get(&t->options, "issuer"), *text = t->options.operands[0];
+        const char *text = t->options.operands[0];
+        _cleanup_json_ json_t *question = json_pack("{s:s}", "command", "show");
         _cleanup_json_ json_t *final = NULL;
         char serial_text[SERIAL_TEXT_LEN];
         const json_t *certificate;
         struct serial serial;
-        json_t *question;
         size_t i;
         int code = tool_load_conf(t);
 
-        if (code == EXIT_OK && issuer)
-                (void)tool_pick_issuer(t, issuer, &code);
+        if (code == EXIT_OK)
+                code = tool_put_issuer(t, question);
         if (code != EXIT_OK)
                 return code;
         if (serial_from_text(bytes_str(text), &serial) != OK)
                 return tool_fail(t, EXIT_USAGE, TOOL_SERIAL_HINT, "'%s' is not a serial number in hex", text);
-        question = json_pack("{s:s, s:s}", "command", "show", "serial", serial_to_text(serial_bytes(&serial), serial_text));
-        if (issuer)
-                json_object_set_new(question, "issuer", json_string(issuer));
-        code = tool_ask_plain(t, question, TOOL_QUICK_MS, &final);
+        json_object_set_new(question, "serial", json_string(serial_to_text(serial_bytes(&serial), serial_text)));
+        code = tool_ask_plain(t, json_incref(question), TOOL_QUICK_MS, &final);
         if (code != EXIT_OK)
                 return code;
         if (t->json)

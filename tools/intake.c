@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "tools/lines.h"
 #include "tools/reader.h"
 
 #define DEPTH_MAX 16
@@ -51,6 +52,20 @@ void intake_unused(struct intake *in, struct bytes column)
 void intake_progress(struct intake *in, uint64_t done, uint64_t total)
 {
         progress_set(&in->progress, "reading (bytes)", done, total);
+}
+
+void intake_lines(struct intake *in, struct bytes content, void (*read_line)(struct intake *in, struct bytes line, uint64_t number))
+{
+        struct lines lines;
+        struct bytes line;
+
+        lines_init(&lines, content);
+        while (lines_next(&lines, &line)) {
+                if (lines_is_time(&lines))
+                        intake_progress(in, lines.total - lines.rest.len, lines.total);
+                if (!lines_is_blank(line))
+                        read_line(in, line, lines.number);
+        }
 }
 
 static enum err refuse(char *ret_why, enum err e, const char *name, const char *why)

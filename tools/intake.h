@@ -42,5 +42,7 @@ void intake_reject(struct intake *in, uint64_t line, struct bytes serial_text, c
         __attribute__((format(printf, 4, 5)));
 /* A column that is not used: named once. */
 void intake_unused(struct intake *in, struct bytes column);
+/* Each line of the content that is not blank, with its number; progress is shown. */
+void intake_lines(struct intake *in, struct bytes content, void (*read_line)(struct intake *in, struct bytes line, uint64_t number));
 /* Called now and then. */
 void intake_progress(struct intake *in, uint64_t done, uint64_t total);

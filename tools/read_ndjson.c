@@ -92,16 +92,7 @@ static void read_line(struct intake *in, struct bytes line, uint64_t number)
 
 enum err read_ndjson(struct intake *in, struct bytes content, char *ret_why)
 {
-        struct lines lines;
-        struct bytes line;
-
         (void)ret_why;
-        lines_init(&lines, content);
-        while (lines_next(&lines, &line)) {
-                if (lines_is_time(&lines))
-                        intake_progress(in, lines.total - lines.rest.len, lines.total);
-                if (!lines_is_blank(line))
-                        read_line(in, line, lines.number);
-        }
+        intake_lines(in, content, read_line);
         return OK;
 }

@@ -80,6 +80,16 @@ const struct conf_issuer *tool_pick_issuer(struct tool *t, const char *name, int
         return issuer;
 }
 
+int tool_put_issuer(struct tool *t, json_t *question)
+{
+        const char *name = options_get(&t->options, "issuer");
+        int code = EXIT_OK;
+
+        if (name && tool_pick_issuer(t, name, &code))
+                json_object_set_new(question, "issuer", json_string(name));
+        return code;
+}
+
 static void fail_json(const char *text, const char *next)
 {
         _cleanup_json_ json_t *object = json_pack("{s:b, s:s}", "ok", 0, "error", text);

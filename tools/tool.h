@@ -58,6 +58,8 @@ void tool_print_json(const json_t *object);
 
 /* Asks the engine; on failure (unreachable, or it said no) the complaint is printed. EXIT_OK: *ret_final (the caller's). */
 MUST_CHECK int tool_ask(const struct tool *t, const struct control_ask *ask, json_t **ret_final);
+/* The issuer that --issuer names, if any, into the question. EXIT_OK, or the complaint's code. */
+MUST_CHECK int tool_put_issuer(struct tool *t, json_t *question);
 /* A command without further fields; silence of `timeout_ms` is a failure. */
 MUST_CHECK int tool_ask_plain(const struct tool *t, json_t *question, int timeout_ms, json_t **ret_final);
 /* Complains about an answer with `ok` false; its exit code. `why` e != OK: there was no answer. */
