@@ -71,6 +71,54 @@ static void what_a_slow_turn_rendered_is_thrown_away_and_rendered_from_the_newes
         client_close(&c);
 }
 
+static void a_slow_turn_of_many_connections_counts_for_none_of_them(void **state)
+{
+        struct client clients[5];
+
+        fixture_import_good(*state, A);
+        fixture_import_good(*state, B);
+        for (size_t i = 0; i < 5; i++) {
+                client_open(&clients[i], *state);
+                (void)client_ask(&clients[i], ASK(B), "GET", "");
+        }
+        n_slow = 1;
+        meanwhile = revoke_a;
+        for (size_t i = 0; i < 5; i++)
+                client_post(&clients[i], i == 2 ? ASK(B) : ASK(A));
+        for (size_t i = 0; i < 5; i++)
+                client_expect(&clients[i], i == 2 ? OCSP_GOOD : OCSP_REVOKED);
+        assert_int_equal(fixture->service.stats.n_stale_turns, 1); /* it was one for all */
+        for (size_t i = 0; i < 5; i++)
+                client_close(&clients[i]);
+}
+
+static void many_connections_whose_turns_are_all_too_slow_get_503_each(void **state)
+{
+        struct client clients[3];
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        for (size_t i = 0; i < 3; i++) {
+                client_open(&clients[i], *state);
+                (void)client_ask(&clients[i], ASK(A), "GET", "");
+        }
+        n_slow = UINT32_MAX;
+        client_post(&clients[0], ASK(A));
+        client_send(&clients[1], BYTES_LIT("POST / HT")); /* asks for nothing yet */
+        client_post(&clients[2], ASK(A));
+        for (size_t i = 0; i < 3; i += 2) {
+                assert_true(client_take(&clients[i], false, &r));
+                assert_int_equal(r.status, 503);
+        }
+        assert_false(client_take(&clients[1], false, &r));
+        n_slow = 0;
+        client_send(&clients[1], BYTES_LIT("TP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+        assert_true(client_take(&clients[1], false, &r));
+        assert_int_equal(r.status, 200);
+        for (size_t i = 0; i < 3; i++)
+                client_close(&clients[i]);
+}
+
 static void turns_that_are_all_too_slow_end_in_503(void **state)
 {
         struct client c;
@@ -223,6 +271,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(what_a_slow_turn_rendered_is_thrown_away_and_rendered_from_the_newest_rows),
+                TEST(a_slow_turn_of_many_connections_counts_for_none_of_them),
+                TEST(many_connections_whose_turns_are_all_too_slow_get_503_each),
                 TEST(turns_that_are_all_too_slow_end_in_503),
                 TEST(what_a_slow_turn_cached_is_read_again),
                 TEST(a_file_that_a_slow_turn_opened_is_opened_again),
