@@ -2,14 +2,17 @@
 import http.client
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
+import subprocess
+import urllib.parse
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from conftest import UNLIKELY, free_port, make_house, wait_for
+from conftest import ROOT, UNLIKELY, free_port, make_house, wait_for
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*\})? ([0-9.]+|\+Inf|NaN)$')
 
@@ -37,19 +40,88 @@ def ask(house, path, method="GET"):
         return 0, {}, ""
 
 
-def metrics(house):
+def scrape(house):
     status, fields, text = ask(house, "/metrics")
     assert status == 200 and fields["Content-Type"].startswith("text/plain; version=0.0.4")
+    return parse(text)
+
+
+def metrics(house):
+    return {name + labels: value for family in scrape(house).values() for (name, labels), value in family["samples"].items()}
+
+
+def parse(text):
+    """Prometheus' text format as strictly as its own parser and `promtool check metrics`: name -> {help, type, samples}"""
     assert text.endswith("\n")
-    values = {}
+    families = {}
     for line in text.splitlines():
-        if line.startswith("# "):
-            continue
-        found = SAMPLE.match(line)
-        assert found, line
-        assert (found[1], found[2]) not in values, line
-        values[found[1] + (found[2] or "")] = float(found[3])
-    return values
+        if line.startswith("# HELP "):
+            _, _, name, words = line.split(" ", 3)
+            assert name not in families and words and "\\" not in words, line
+            family = families[name] = {"help": words, "samples": {}}
+        elif line.startswith("# TYPE "):
+            _, _, told, kind = line.split(" ")
+            assert told == name and "type" not in family and not family["samples"], line
+            family["type"] = kind
+        else:
+            found = SAMPLE.match(line)
+            assert found, line
+            sample = found[1], found[2] or ""
+            assert found[1] in series_of(name, family["type"]) and sample not in family["samples"], line
+            family["samples"][sample] = float(found[3])
+    for name, family in families.items():
+        check_family(name, family)
+    return families
+
+
+def series_of(name, kind):
+    return [name + end for end in ("_bucket", "_sum", "_count")] if kind == "histogram" else [name]
+
+
+def check_family(name, family):
+    assert family["type"] in ("counter", "gauge", "histogram") and name.startswith("tocsin_")
+    assert name.endswith("_total") == (family["type"] == "counter"), name  # promtool: lint
+    assert not name.endswith(("_count", "_sum", "_bucket", "_info")), name
+    assert all(value >= 0 for value in family["samples"].values()), name
+    if family["type"] == "histogram":
+        buckets = [(labels, value) for (series, labels), value in family["samples"].items() if series.endswith("_bucket")]
+        ends = [float(re.fullmatch(r'\{le="([^"]+)"\}', labels)[1]) for labels, _ in buckets]
+        counts = [value for _, value in buckets]
+        assert ends == sorted(set(ends)) and ends[-1] == float("inf"), name
+        assert counts == sorted(counts) and counts[-1] == family["samples"][name + "_count", ""], name
+
+
+ASKED_FOR = {  # what an operator must be able to see, and by which labels
+    "tocsin_http_requests_total": ("counter", {"method", "protocol", "status"}),
+    "tocsin_ocsp_answers_total": ("counter", {"issuer", "outcome"}),
+    "tocsin_ocsp_cert_id_hashes_total": ("counter", {"hash"}),
+    "tocsin_request_turn_seconds": ("histogram", {"le"}),
+    "tocsin_sign_asked_total": ("counter", set()),
+    "tocsin_sign_coalesced_total": ("counter", set()),
+    "tocsin_sign_refused_total": ("counter", set()),
+    "tocsin_connections_total": ("counter", set()),
+    "tocsin_connections_open": ("gauge", set()),
+    "tocsin_store_turn_longest_seconds": ("gauge", set()),
+    "tocsin_store_commit_age_seconds": ("gauge", set()),
+}
+
+
+def test_all_that_is_asked_for_is_there_with_its_labels(house):
+    before = metrics(house)
+    house.ask(house.serials("good")[0])
+    grows(house, 'tocsin_http_requests_total{method="POST",protocol="http1",status="2xx"}', 1, before)
+    families = scrape(house)
+    for name, (kind, labels) in ASKED_FOR.items():
+        assert families[name]["type"] == kind and families[name]["samples"], name
+        found = {label for _, text in families[name]["samples"] for label in re.findall(r'([a-z_]+)="', text)}
+        assert found == labels, name
+
+
+def test_the_alerts_are_about_metrics_that_are_there(house):
+    series = {name for family, content in scrape(house).items() for name in series_of(family, content["type"])}
+    rules = (ROOT / "conf" / "prometheus-alerts.yaml").read_text()
+    named = set(re.findall(r"tocsin_[a-z_]+", rules))
+    assert named and named <= series, named - series
 
 
 def grows(house, name, by, before):
@@ -72,6 +144,41 @@ def test_questions_are_counted_by_what_they_were(house):
     grows(house, 'tocsin_http_requests_total{method="other",protocol="http1",status="4xx"}', 1, before)
     grows(house, 'tocsin_ocsp_cert_id_hashes_total{hash="sha1"}', 11, before)
     grows(house, "tocsin_request_turn_seconds_count", 12, before)
+
+
+def test_each_protocol_method_and_status_is_counted_apart(house):
+    before, url = metrics(house), house.env["OCSP_URL"]
+    crl, etag = house.env["CRL_URL"], house.http(house.env["CRL_URL"])[1]["ETag"]
+    for options in ([], ["--http2-prior-knowledge"]):
+        for more in (["--head", crl], ["--header", f"If-None-Match: {etag}", crl], [crl + "/none"], [url + "healthz"]):
+            subprocess.run(["curl", "--silent", "--output", "/dev/null", *options, *more], check=True, timeout=30)
+    for protocol in ("http1", "http2"):
+        for method, status, n in (("HEAD", "2xx", 1), ("GET", "3xx", 1), ("GET", "4xx", 1)):
+            grows(house, f'tocsin_http_requests_total{{method="{method}",protocol="{protocol}",status="{status}"}}', n, before)
+    grows(house, 'tocsin_http_requests_total{method="GET",protocol="http2",status="2xx"}', 1, before)
+
+
+def test_questions_that_wait_together_are_counted_as_one_asked_and_others_that_joined(house):
+    signer = house.pid("signer")
+    [vault] = [p for p in house.children(signer) if b"tocsin-vault" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
+    before, n = metrics(house), 8
+    request = house.request(house.serials("good")[7], algorithm=hashes.SHA512())
+    connections = [http.client.HTTPConnection(urllib.parse.urlparse(house.env["OCSP_URL"]).netloc, timeout=20) for _ in range(n)]
+    os.kill(vault, signal.SIGSTOP)  # so that all of them wait
+    try:
+        for connection in connections:
+            connection.request("POST", "/", request, {"Content-Type": "application/ocsp-request"})
+
+        def waiting():
+            now = metrics(house)
+            asked, joined = (now[name] - before[name] for name in ("tocsin_sign_asked_total", "tocsin_sign_coalesced_total"))
+            return asked + joined == n and now["tocsin_sign_open"] == asked and 1 <= asked <= 2  # a question of each worker
+
+        wait_for(waiting, 4, "the questions to be counted")
+    finally:
+        os.kill(vault, signal.SIGCONT)
+    assert all(connection.getresponse().status == 200 for connection in connections)
+    wait_for(lambda: metrics(house)["tocsin_sign_open"] == 0, what="no question open")
 
 
 def test_signatures_on_demand_are_counted(house):
