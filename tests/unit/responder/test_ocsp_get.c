@@ -44,6 +44,7 @@ static const struct row {
         {"encoded twice", "MAMBAf8%253D", NULL},
         {"padding too short", "MA=", NULL},
         {"padding too long", "MAMBAf8==", NULL},
+        {"padding of three", "MAMB/===", NULL},
         {"padding of a whole group", "MAMB====", NULL},
         {"padding inside", "MA==MA==", NULL},
         {"one odd digit", "MAMBA", NULL},

@@ -320,7 +320,7 @@ struct ocsp_status fixture_read(struct fixture *f, struct bytes response)
 
 /* ---- control ---- */
 
-static int make_list(unsigned from, unsigned to)
+static int make_list(unsigned from, unsigned to, enum reason reason)
 {
         int fd = memfd_create("list", MFD_CLOEXEC);
         FILE *file = fdopen(dup(fd), "w");
@@ -330,7 +330,7 @@ static int make_list(unsigned from, unsigned to)
         rowfile_begin(&w, file, ROWFILE_REVOKE);
         for (unsigned i = from; i <= to; i++) {
                 struct serial serial = fixture_serial(i);
-                struct rowfile_row row = {.line = i, .serial_len = serial.len, .reason = REASON_KEY_COMPROMISE};
+                struct rowfile_row row = {.line = i, .serial_len = serial.len, .reason = (uint8_t)reason};
 
                 memcpy(row.serial, serial.data, serial.len);
                 rowfile_put(&w, &row);
@@ -340,12 +340,17 @@ static int make_list(unsigned from, unsigned to)
         return fd;
 }
 
-void fixture_revoke(struct fixture *f, unsigned from, unsigned to)
+void fixture_revoke_by(int control, unsigned from, unsigned to, enum reason reason)
 {
         _cleanup_close_
-        int fd = make_list(from, to);
+        int fd = make_list(from, to, reason);
 
-        assert_int_equal(msg_send(f->control, BYTES_LIT("{\"command\": \"revoke\", \"issuer\": \"test-ca\"}"), fd), OK);
+        assert_int_equal(msg_send(control, BYTES_LIT("{\"command\": \"revoke\", \"issuer\": \"test-ca\"}"), fd), OK);
+}
+
+void fixture_revoke(struct fixture *f, unsigned from, unsigned to)
+{
+        fixture_revoke_by(f->control, from, to, REASON_KEY_COMPROMISE);
 }
 
 static char text[CONTROL_PACKET_MAX + 1];

@@ -53,6 +53,8 @@ struct msg_sign_answer fixture_answer(struct fixture *f);
 struct ocsp_status fixture_read(struct fixture *f, struct bytes response);
 /* Asks over the control socket for serials from..to to be revoked for keyCompromise. */
 void fixture_revoke(struct fixture *f, unsigned from, unsigned to);
+/* The same by another client's socket, and for another reason. */
+void fixture_revoke_by(int control, unsigned from, unsigned to, enum reason reason);
 /* The final packet of the question asked last. */
 json_t *fixture_final(struct fixture *f);
 struct status fixture_status(struct fixture *f, unsigned i);

@@ -165,6 +165,14 @@ static bool has_signed_that_many(struct fixture *f)
         return fake_vault_bulk(&f->vault) >= wanted_bulk;
 }
 
+static bool has_come_to_rest(struct fixture *f)
+{
+        struct engine *e = &f->engine;
+
+        return !e->refresh.busy && e->bulk.stats.in_flight == 0 && runner_waiting(&e->writer.runner) == 0 &&
+               e->writer.runner.finished.first == NULL;
+}
+
 static void answers_of_a_disabled_signer_are_signed_anew(void **state)
 {
         struct fixture *f = *state;
@@ -177,6 +185,8 @@ static void answers_of_a_disabled_signer_are_signed_anew(void **state)
         wanted_bulk = fake_vault_bulk(&f->vault) + N_RECORDS;
         refresh_kick(&f->engine);
         fixture_run_until(f, has_signed_that_many);
+        f->engine.space_short = true; /* the signer stays the same and disabled: it would go on for ever */
+        fixture_run_until(f, has_come_to_rest);
 }
 
 #define N_MANY 3000
@@ -240,6 +250,8 @@ static void a_batch_whose_signatures_were_lost_is_walked_again(void **state)
         fixture_run_until(f, is_bulk_lost);
         fake_vault_hold(&f->vault, false);
         fixture_run_until(f, fixture_is_all_signed);
+        f->engine.refresh.rest_until_ms = 0;
+        fixture_run_until(f, has_no_batch);
 }
 
 static void bulk_signing_stops_while_space_is_short_and_goes_on_after(void **state)
@@ -260,6 +272,7 @@ static void bulk_signing_stops_while_space_is_short_and_goes_on_after(void **sta
         f->engine.space_short = false;
         bulk_feed(&f->engine);
         fixture_run_until(f, fixture_is_all_signed);
+        fixture_run_until(f, has_no_batch);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)

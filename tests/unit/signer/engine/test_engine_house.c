@@ -195,6 +195,24 @@ static void a_client_that_hangs_up_while_staging_leaves_nothing(void **state)
         f->control = dup(f->worker);
 }
 
+/* All or nothing: what was checked before is looked at again while it is staged. */
+static void a_serial_that_changes_while_its_list_is_staged_fails_the_list(void **state)
+{
+        struct fixture *f = *state;
+        _cleanup_close_ int other = -1;
+
+        fixture_start(f, N_MANY);
+        assert_int_equal(msg_connect(f->conf.control_socket, &other), OK);
+        fixture_revoke_by(f->control, 1, N_MANY, REASON_SUPERSEDED);
+        fixture_run_until(f, is_staging);
+        fixture_revoke_by(other, N_MANY, N_MANY, REASON_KEY_COMPROMISE); /* a single one goes first */
+        fixture_assert_final(f, false);
+        fixture_run_until(f, is_dropped);
+        fixture_run_until(f, has_nothing_to_write);
+        assert_int_equal(fixture_status(f, 1).ocsp.cert_status, OCSP_GOOD);
+        assert_int_equal(fixture_status(f, N_MANY).ocsp.reason, REASON_KEY_COMPROMISE);
+}
+
 static bool has_crl(struct fixture *f, bool is_delta, struct crl_row *ret_row)
 {
         _cleanup_(txn_abortp) struct txn *txn = NULL;
@@ -261,6 +279,7 @@ int main(void)
                 TEST(one_bad_line_and_nothing_is_applied),
                 TEST(status_tells_the_reason_of_a_batch),
                 TEST_STARTS(a_client_that_hangs_up_while_staging_leaves_nothing),
+                TEST_STARTS(a_serial_that_changes_while_its_list_is_staged_fails_the_list),
                 TEST(the_first_crl_is_published_by_itself),
                 TEST_STARTS(full_and_delta_issued_together_carry_one_number),
         };
