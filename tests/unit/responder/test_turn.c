@@ -1,6 +1,6 @@
 /* What is read in a turn that took too long counts for nothing, for its pages may have been written over meanwhile (store/env.h); and
  * time never falls below the store's mark. */
-#include "fixture.h"
+#include "h2client.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -117,6 +117,35 @@ static void many_connections_whose_turns_are_all_too_slow_get_503_each(void **st
         assert_int_equal(r.status, 200);
         for (size_t i = 0; i < 3; i++)
                 client_close(&clients[i]);
+}
+
+/* The same over HTTP/2, whose streams are rendered many in one turn. */
+static void what_a_slow_turn_rendered_for_streams_is_thrown_away_too(void **state)
+{
+        static struct h2_client h2; /* large */
+        unsigned b, a;
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        fixture_import_good(*state, B);
+        h2_open(&h2, *state, 65535);
+        h2_pump(&h2);
+        b = h2_post(&h2, ASK(B));
+        a = h2_post(&h2, ASK(A));
+        n_slow = 1;
+        meanwhile = revoke_a;
+        assert_true(h2_take(&h2, b, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
+        assert_true(h2_take(&h2, a, &r));
+        assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
+        assert_int_equal(fixture->service.stats.n_stale_turns, 1);
+        n_slow = UINT32_MAX;
+        meanwhile = NULL;
+        a = h2_post(&h2, ASK(A));
+        assert_true(h2_take(&h2, a, &r));
+        assert_int_equal(r.status, 503);
+        n_slow = 0;
+        h2_close(&h2);
 }
 
 static void turns_that_are_all_too_slow_end_in_503(void **state)
@@ -273,6 +302,7 @@ int main(void)
                 TEST(what_a_slow_turn_rendered_is_thrown_away_and_rendered_from_the_newest_rows),
                 TEST(a_slow_turn_of_many_connections_counts_for_none_of_them),
                 TEST(many_connections_whose_turns_are_all_too_slow_get_503_each),
+                TEST(what_a_slow_turn_rendered_for_streams_is_thrown_away_too),
                 TEST(turns_that_are_all_too_slow_end_in_503),
                 TEST(what_a_slow_turn_cached_is_read_again),
                 TEST(a_file_that_a_slow_turn_opened_is_opened_again),
