@@ -28,6 +28,7 @@ static inline struct bytes bytes_make(const void *data, size_t len)
         return (struct bytes){(const uint8_t *)data, len};
 }
 
+/* The text without its NUL; NULL: no bytes. It must outlive them. */
 static inline struct bytes bytes_str(const char *s)
 {
         return (struct bytes){(const uint8_t *)s, s ? strlen(s) : 0};
@@ -54,7 +55,8 @@ MUST_CHECK static inline enum err bytes_take(struct bytes *in, size_t n, struct 
         return OK;
 }
 
-/* A big-endian integer of `n` <= 8 bytes. */
+/* A big-endian integer of `n` <= 8 bytes from the front of `in`. ERR_INVALID, and `in` unmoved, if it is shorter. The
+ * four below likewise. */
 MUST_CHECK static inline enum err bytes_take_uint(struct bytes *in, size_t n, uint64_t *ret_value)
 {
         uint64_t value = 0;
@@ -104,7 +106,7 @@ MUST_CHECK static inline enum err bytes_take_u64(struct bytes *in, uint64_t *ret
         return bytes_take_uint(in, 8, ret_value);
 }
 
-/* A u16 length and that many bytes / a u32 length and that many bytes. */
+/* A u16 length and that many bytes / a u32 length and that many bytes. ERR_INVALID, and `in` unmoved, if either is not all there. */
 MUST_CHECK enum err bytes_take_block16(struct bytes *in, struct bytes *ret_block);
 MUST_CHECK enum err bytes_take_block32(struct bytes *in, struct bytes *ret_block);
 
@@ -150,5 +152,6 @@ void builder_put_u64(struct builder *b, uint64_t v);
 /* A u16 / u32 length before the bytes; fails when they are longer than that. */
 void builder_put_block16(struct builder *b, struct bytes bytes);
 void builder_put_block32(struct builder *b, struct bytes bytes);
+/* Text, without a NUL behind it. */
 void builder_put_str(struct builder *b, const char *s);
 void builder_printf(struct builder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -28,7 +28,7 @@ MUST_CHECK enum err jail_find_user(const char *name, uid_t *ret_uid, gid_t *ret_
  * ERR_DENIED. */
 MUST_CHECK enum err jail_user(const char *name);
 /* No setuid gains, no core dump (keys and PINs), and the process dies when its parent does (PR_SET_PDEATHSIG,
- * `death_signal`; 0 = no). */
+ * `death_signal`; 0 = no). ERR_IO, ERR_DENIED. */
 MUST_CHECK enum err jail_no_new_privileges(int death_signal);
 /* From now on this thread and those it starts can open files beneath these folders only (NULL-terminated), and only to read; a folder
  * that is not there yet stands for the one above. What is open stays open. After jail_no_new_privileges. ERR_UNSUPPORTED: the kernel has

@@ -17,7 +17,7 @@ void log_init(const char *program, enum log_level level);
 _Bool log_open(const char *target);
 void log_reopen(void);
 
-/* `format` is printf's: log_info("listening address=%s", text). */
+/* A line is cut at 4 KiB; control characters become \xNN. `format` is printf's: log_info("listening address=%s", text). */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -20,8 +20,9 @@ struct metric_label {
 
 /* # HELP and # TYPE: once, before the samples. */
 void metric_put_head(struct builder *b, const struct metric *m);
+/* One line. At most METRIC_LABELS_MAX labels. */
 void metric_put_sample(struct builder *b, const struct metric *m, const struct metric_label *labels, size_t n_labels, uint64_t value);
-/* A sample in seconds. */
+/* A sample in seconds, of `us` microseconds. */
 void metric_put_us(struct builder *b, const struct metric *m, const struct metric_label *labels, size_t n_labels, uint64_t us);
 
 /* Times in buckets of powers of two: up to 1 us, 2 us, ... 2^23 us (8.4 s), and beyond. */
@@ -30,6 +31,7 @@ struct metric_histogram {
         uint64_t counts[METRIC_BUCKETS + 1];
         uint64_t sum_us;
 };
+/* `n_times` something took `us` microseconds. */
 static inline void metric_observe(struct metric_histogram *h, uint64_t us, uint64_t n_times)
 {
         unsigned i = us <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(us - 1);
@@ -37,4 +39,5 @@ static inline void metric_observe(struct metric_histogram *h, uint64_t us, uint6
         h->counts[i < METRIC_BUCKETS ? i : METRIC_BUCKETS] += n_times;
         h->sum_us += us * n_times;
 }
+/* Its buckets (in seconds, cumulative), sum and count. */
 void metric_put_histogram(struct builder *b, const struct metric *m, const struct metric_histogram *h);

@@ -55,14 +55,15 @@ struct msg_sign_answer {
         uint8_t outcome; /* enum msg_outcome */
         uint8_t n_cert_ids;
         uint32_t generations[MSG_CERT_IDS_MAX]; /* of the status that was signed, in the question's order */
-        int64_t this_update_s;
-        int64_t next_update_s;
+        int64_t this_update_s, next_update_s; /* Unix seconds */
         struct bytes response; /* DER; borrows from the packet */
 };
 
 #define MSG_SIGN_ASK_MAX 1024
 #define MSG_SIGN_ANSWER_MAX 65536
 
+/* A whole packet each. Taking: ERR_INVALID: a length, a number or a kind out of range, or octets left over; ERR_UNSUPPORTED: another
+ * MSG_VERSION. */
 void msg_sign_ask_put(struct builder *b, const struct msg_sign_ask *ask);
 MUST_CHECK enum err msg_sign_ask_take(struct bytes packet, struct msg_sign_ask *ret_ask);
 void msg_sign_answer_put(struct builder *b, const struct msg_sign_answer *answer);
@@ -71,12 +72,14 @@ MUST_CHECK enum err msg_sign_answer_take(struct bytes packet, struct msg_sign_an
 /* ---- sockets ---- */
 
 /* A listening / connected SEQPACKET socket at `path` (non-blocking, close-on-exec). A dead socket file is replaced, a live
- * one is ERR_BUSY. `mode` is the file's mode. Two that start at the same instant are told apart by the store's lock, not
- * here. */
+ * one is ERR_BUSY; what is no socket is ERR_EXISTS and stays. ERR_RANGE: the path is longer than 107 octets. ERR_NOT_FOUND, ERR_DENIED
+ * and others as the system says (connecting to a dead one: ERR_CLOSED). `mode` is the file's mode. Two that start at the same instant are told
+ * apart by the store's lock, not here. */
 MUST_CHECK enum err msg_listen(const char *path, unsigned mode, int *ret_fd);
 MUST_CHECK enum err msg_connect(const char *path, int *ret_fd);
-/* One packet with at most one descriptor (fd -1: none). ERR_AGAIN when it would block, ERR_CLOSED when the peer is gone. */
+/* One packet with at most one descriptor (fd -1: none). ERR_AGAIN when it would block, ERR_CLOSED when the peer is gone, ERR_INVALID
+ * when it is empty. */
 MUST_CHECK enum err msg_send(int socket, struct bytes packet, int fd);
 /* One packet into memory; *ret_fd is -1 or a descriptor that the caller now owns (NULL: a descriptor is refused).
- * ERR_AGAIN, ERR_CLOSED; ERR_RANGE when the packet was longer than cap. */
+ * ERR_AGAIN, ERR_CLOSED; ERR_RANGE when the packet was longer than cap; ERR_INVALID: a descriptor that is not wanted. */
 MUST_CHECK enum err msg_receive(int socket, void *memory, size_t cap, size_t *ret_len, int *ret_fd);

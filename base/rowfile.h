@@ -44,11 +44,12 @@ struct rowfile_writer {
         uint8_t last_serial_len;
         enum err err;
 };
+/* ERR_INVALID: a row that rowfile_next would not take; ERR_RANGE: out of order; ERR_IO, ERR_NOSPC. */
 void rowfile_begin(struct rowfile_writer *w, FILE *file, enum rowfile_kind kind);
 void rowfile_put(struct rowfile_writer *w, const struct rowfile_row *row);
 MUST_CHECK enum err rowfile_end(struct rowfile_writer *w);
 
-/* Reading a mapped or wholly read file. rowfile_open checks the header. ERR_INVALID: malformed, ERR_RANGE: out of order.
+/* Reading a mapped or wholly read file. rowfile_open checks the header; ERR_INVALID.
  * The file may change under a mapping: the engine reads a sealed memfd or its own copy (rowfile_load). */
 struct rowfile {
         enum rowfile_kind kind;
@@ -61,10 +62,12 @@ struct rowfile {
         void *memory; /* rowfile_load's own copy, freed by rowfile_done */
 };
 MUST_CHECK enum err rowfile_open(struct rowfile *ret, struct bytes file);
-/* Reads the whole descriptor into memory of our own, at most `max` bytes (ERR_RANGE). */
+/* Reads the whole descriptor into memory of our own, at most `max` octets (ERR_RANGE), and opens it. ERR_INVALID: malformed, or it shrank
+ * meanwhile. */
 MUST_CHECK enum err rowfile_load(struct rowfile *ret, int fd, size_t max);
 void rowfile_done(struct rowfile *f);
-/* The next row; ERR_NOT_FOUND after the last (when the count agrees and nothing trails). */
+/* The next row; borrows. ERR_NOT_FOUND after the last (when the count agrees and nothing trails), ERR_INVALID: malformed, ERR_RANGE: out
+ * of order, or one serial twice. */
 MUST_CHECK enum err rowfile_next(struct rowfile *f, struct rowfile_row *ret_row);
 /* Back to the first row. */
 void rowfile_rewind(struct rowfile *f);

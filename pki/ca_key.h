@@ -14,7 +14,7 @@ struct ca_key {
         uint8_t key_hash[HASH_N][HASH_LEN_MAX];  /* of the key's BIT STRING content without unused-bits (RFC 6960 4.1.1) */
 };
 
-/* Fills the hashes from certificate.subject and certificate.key. */
+/* Fills the hashes from certificate.subject and certificate.key; the id stays 0. ERR_CRYPTO. */
 MUST_CHECK enum err ca_key_init(struct ca_key *ret, struct bytes name, struct bytes key);
 /* Both hashes with this algorithm equal? (lengths checked) */
 bool ca_key_matches(const struct ca_key *k, enum hash_alg alg, struct bytes name_hash, struct bytes key_hash);

@@ -19,7 +19,7 @@ struct cache_tags {
 void cache_tag_put_issuer(const struct cache_tags *tags, struct bytes issuer);
 void cache_tag_put_shard(const struct cache_tags *tags, struct bytes issuer, uint16_t shard);
 void cache_tag_put_crl(const struct cache_tags *tags, struct bytes issuer, uint16_t shard);
-/* `serial` as serial.h has it. */
+/* `serial` as serial.h has it; n_buckets from 1. */
 void cache_tag_put_bucket(const struct cache_tags *tags, struct bytes issuer, struct bytes serial, uint32_t n_buckets);
 /* Of a bucket that is known already. */
 void cache_tag_put_bucket_number(const struct cache_tags *tags, struct bytes issuer, uint32_t bucket);

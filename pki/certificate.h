@@ -8,7 +8,7 @@
 #include "pki/serial.h"
 #include "pki/sig_alg.h"
 
-/* All bytes live in one allocation of the struct's own: free with certificate_free. */
+/* All bytes live in one allocation of the struct's own: certificate_done frees it. */
 struct certificate {
         struct bytes der; /* whole */
         struct serial serial;
@@ -18,7 +18,7 @@ struct certificate {
         struct bytes key;  /* content of its BIT STRING without the unused-bits octet: what keyHash covers */
         struct bytes aki;  /* authorityKeyIdentifier's keyIdentifier, or empty */
         struct bytes ski;  /* subjectKeyIdentifier, or empty */
-        int64_t not_before;
+        int64_t not_before; /* Unix seconds, as not_after */
         int64_t not_after; /* INT64_MAX for 99991231235959Z (RFC 5280 4.1.2.5) */
         bool is_ca;        /* basicConstraints cA */
         bool has_key_usage, key_usage_critical;
@@ -31,15 +31,18 @@ struct certificate {
         bool is_precertificate; /* CT poison extension */
         enum key_kind key_kind; /* valid if key_supported */
         bool key_supported;
-        unsigned key_bits;  /* 2048, 256, ... */
+        unsigned key_bits;  /* 2048, 256, ...; of the modulus or the curve */
         uint8_t sha256[32]; /* of der */
         void *memory;
 };
 
+/* One certificate and nothing behind it (RFC 5280 4.1). ERR_INVALID, ERR_NOMEM. */
 MUST_CHECK enum err certificate_from_der(struct bytes der, struct certificate *ret);
-/* The first certificate in PEM text; *in advances past it, so that bundles are read in a loop. ERR_NOT_FOUND: no more. */
+/* The first certificate in PEM text; *in advances past it, so that bundles are read in a loop. ERR_NOT_FOUND: no
+ * more; ERR_INVALID: what stands there is none; ERR_RANGE: over 2 GiB of text. */
 MUST_CHECK enum err certificate_from_pem(struct bytes *in, struct certificate *ret);
-/* A file with one certificate, PEM or DER. ERR_NOT_FOUND: there is no such file; ERR_INVALID: it holds no certificate. */
+/* A file with one certificate, PEM or DER. ERR_NOT_FOUND: there is no such file; ERR_INVALID: it holds no certificate;
+ * ERR_RANGE: it is over 1 MiB. */
 MUST_CHECK enum err certificate_from_file(const char *path, struct certificate *ret);
 void certificate_done(struct certificate *c);
 

@@ -20,7 +20,7 @@
 struct crl_params {
         enum sig_alg sig_alg;
         struct bytes issuer; /* the CA's subject, DER, byte-equal (req 4.1) */
-        int64_t this_update_s, next_update_s;
+        int64_t this_update_s, next_update_s; /* Unix seconds */
         struct bytes aki; /* the CA's subjectKeyIdentifier, else SHA-1 of its key; empty fails the builder (req 4.2) */
         uint64_t number;
         bool is_delta;
@@ -38,6 +38,7 @@ struct crl_entry {
         int64_t invalidity_date_s; /* 0 = none */
 };
 
+/* Octets that crl_put_entry puts. */
 size_t crl_entry_len(const struct crl_entry *e);
 void crl_put_entry(struct builder *b, const struct crl_entry *e);
 /* Everything of the TBSCertList before the first entry; no revokedCertificates when entries_len is 0 (req 4.6). */
@@ -80,6 +81,6 @@ MUST_CHECK enum err crl_read_entry(struct bytes *in, struct crl_entry *ret_entry
 MUST_CHECK enum err crl_read_tbs_tail(struct bytes tail, struct crl_info *info);
 /* A CertificateList in memory: its tbs, and signature in DER. Outer and inner algorithm must be equal (req 4.1). ECDSA is
  * read as the P-256 row (see sig_alg_read). The entries are not looked into: crl_read_entry in a loop, where ERR_AGAIN is
- * malformed. */
+ * malformed. ERR_INVALID, or ERR_UNSUPPORTED as its parts say. */
 MUST_CHECK enum err crl_read(struct bytes der, struct bytes *ret_tbs, struct crl_info *ret_info, struct bytes *ret_entries,
         struct bytes *ret_signature_der);

@@ -51,6 +51,7 @@ MUST_CHECK static inline enum err der_end_of(struct bytes in)
 /* One element that must fill `in`: der_read and der_end_of. */
 MUST_CHECK enum err der_read_only(struct bytes in, uint8_t tag, struct bytes *ret_content);
 
+/* 00 or FF. */
 MUST_CHECK enum err der_read_bool(struct bytes *in, bool *ret_value);
 /* A non-negative INTEGER (or ENUMERATED by tag) of at most 8 octets. ERR_RANGE when larger or negative. */
 MUST_CHECK enum err der_read_uint(struct bytes *in, uint8_t tag, uint64_t *ret_value);
@@ -62,7 +63,7 @@ bool der_integer_is_minimal(struct bytes content);
 MUST_CHECK enum err der_read_bit_string(struct bytes *in, struct bytes *ret_octets);
 /* OBJECT IDENTIFIER: content octets, each arc whole and minimal (X.690 8.19). */
 MUST_CHECK enum err der_read_oid(struct bytes *in, struct bytes *ret_content);
-/* UTCTime or GeneralizedTime as RFC 5280 4.1.2.5 has them: seconds, "Z", no fractions. */
+/* UTCTime or GeneralizedTime as RFC 5280 4.1.2.5 has them: seconds, "Z", no fractions. Into Unix seconds. */
 MUST_CHECK enum err der_read_time(struct bytes *in, int64_t *ret_time_s);
 
 /* ---- building: der_begin/der_end nest; the length is put in at der_end. Sticky (struct builder). ---- */
@@ -77,7 +78,8 @@ void der_put_bool(struct builder *b, bool v);
 void der_put_uint(struct builder *b, uint8_t tag, uint64_t v);
 void der_put_null(struct builder *b);
 void der_put_bit_string(struct builder *b, struct bytes octets);
-/* RFC 6960 times: always GeneralizedTime, YYYYMMDDHHMMSSZ (req 2.12). */
+/* Unix seconds here and below; outside the years 0 to 9999 the nearest inside.
+ * RFC 6960 times: always GeneralizedTime, YYYYMMDDHHMMSSZ (req 2.12). */
 void der_put_generalized_time(struct builder *b, int64_t time_s);
 /* RFC 5280 5.1.2.4 times: UTCTime through 2049, GeneralizedTime from 2050 (req 4.6). */
 void der_put_time(struct builder *b, int64_t time_s);

@@ -15,6 +15,7 @@ struct extension {
 
 /* One Extension from the front of *in. ERR_INVALID; an explicit FALSE is not DER (X.690 11.5). */
 MUST_CHECK enum err extension_read(struct bytes *in, struct extension *ret);
+/* Whole; `critical` is left out when false (DEFAULT). */
 void extension_put(struct builder *b, struct bytes oid, bool critical, struct bytes value);
 
 /* What to do with an extension of that OID. `read` may be NULL: known, and nothing to learn from it. */

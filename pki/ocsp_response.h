@@ -32,7 +32,7 @@ enum ocsp_cert_status { OCSP_GOOD, OCSP_REVOKED, OCSP_UNKNOWN };
 struct ocsp_status {
         enum ocsp_cert_status cert_status;
         enum reason reason;   /* revoked only; unspecified is left out (req 4.9) */
-        int64_t revoked_at_s; /* revoked only */
+        int64_t revoked_at_s; /* revoked only; Unix seconds */
 };
 
 /* The shared bytes of a window, each a complete DER element or run of elements. A window row stores them as they are. */
@@ -55,10 +55,11 @@ void ocsp_template_put_certs(struct builder *b, struct bytes certificate_der);
 /* responseExtensions with the nonce and/or extended-revoked NULL (RFC 6960 4.4.8); puts nothing when there is neither. */
 void ocsp_template_put_extensions(struct builder *b, struct bytes nonce, bool extended_revoked);
 
-/* Upper bounds for any serial (<= 20 octets), status and signature under this template. */
+/* Upper bounds, in octets, for any serial (<= 20 octets), status and signature under this template. */
 size_t ocsp_response_max(const struct ocsp_template *t);
 
-/* ResponseData of a single CertID, in caller's memory of at least ocsp_response_max. Cannot fail but for a bad serial. */
+/* ResponseData of a single CertID, in caller's memory of at least ocsp_response_max. ERR_INVALID: a serial
+ * that is none. */
 MUST_CHECK enum err ocsp_response_tbs(const struct ocsp_template *t, struct bytes serial, const struct ocsp_status *status,
         uint8_t *ret_der, size_t *ret_len);
 /* The whole OCSPResponse in two steps: its lengths (octets; each of the content, without the header), then its octets. `raw_signature` as
@@ -79,7 +80,7 @@ MUST_CHECK enum err ocsp_response_lay_out(const struct ocsp_template *t, struct 
 /* Into layout->whole octets of memory; the same arguments as before. Returns the first octet behind. */
 uint8_t *ocsp_response_write(uint8_t *at, const struct ocsp_layout *layout, const struct ocsp_template *t, struct bytes serial,
         const struct ocsp_status *status, struct bytes raw_signature);
-/* Both at once, in memory of ocsp_response_max. */
+/* Both at once, in memory of ocsp_response_max. ERR_INVALID as above. */
 MUST_CHECK enum err ocsp_response_rebuild(const struct ocsp_template *t, struct bytes serial,
         const struct ocsp_status *status, struct bytes raw_signature, uint8_t *ret_der, size_t *ret_len);
 
@@ -110,9 +111,11 @@ struct ocsp_single_read {
         struct ocsp_status status;
         int64_t this_update_s, next_update_s;
 };
-/* `tbs` must be exactly one ResponseData, v1. */
+/* `tbs` must be exactly one ResponseData, v1, with one SingleResponse at least. ERR_INVALID. */
 MUST_CHECK enum err ocsp_response_data_read(struct bytes tbs, struct ocsp_response_data *ret);
+/* The next of `in`. ERR_INVALID; ERR_UNSUPPORTED: singleExtensions, or a CertID hash that we do not have. */
 MUST_CHECK enum err ocsp_single_read(struct bytes *in, struct ocsp_single_read *ret);
-/* A successful basic OCSPResponse: its parts. `certs` is the content of [0], or empty. */
+/* A successful basic OCSPResponse: its parts, which borrow. `certs` is the content of [0], or empty. ERR_INVALID: malformed,
+ * or another status; ERR_UNSUPPORTED: another type or algorithm. */
 MUST_CHECK enum err ocsp_response_read(struct bytes der, struct bytes *ret_tbs, enum sig_alg *ret_alg,
         struct bytes *ret_signature_der, struct bytes *ret_certs);

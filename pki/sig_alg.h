@@ -23,21 +23,22 @@ enum sig_alg {
 
 enum key_kind { KEY_RSA, KEY_P256, KEY_P384 };
 
-#define SIG_RAW_MAX 512     /* RSA-4096 */
+#define SIG_RAW_MAX 512     /* octets: RSA-4096 */
 #define SIG_RSA_RAW_MIN 256 /* RSA-2048 */
 
 const char *sig_alg_name(enum sig_alg alg); /* "ecdsa-p256-sha256" */
 enum key_kind sig_alg_key(enum sig_alg alg);
 enum hash_alg sig_alg_hash(enum sig_alg alg);
-struct bytes sig_alg_identifier(enum sig_alg alg);
+struct bytes sig_alg_identifier(enum sig_alg alg); /* AlgorithmIdentifier, DER, whole (req 2.16) */
+/* The row of that kind of key and digest. ERR_UNSUPPORTED: there is none (SHA-1). */
 MUST_CHECK enum err sig_alg_find(enum key_kind key, enum hash_alg hash, enum sig_alg *ret_alg);
-/* Reads an AlgorithmIdentifier; ERR_UNSUPPORTED for one that is not in the table. ECDSA's names no curve: it is read as the
+/* Reads an AlgorithmIdentifier; ERR_INVALID, or ERR_UNSUPPORTED for one that is not in the table. ECDSA's names no curve: it is read as the
  * P-256 row, and who knows the key asks sig_alg_find(key, sig_alg_hash(alg)) for the right one. */
 MUST_CHECK enum err sig_alg_read(struct bytes *in, enum sig_alg *ret_alg);
 
 /* May a raw signature of this algorithm have this length? */
 bool sig_raw_len_fits(enum sig_alg alg, size_t len);
-/* The longest DER form that a signature of this algorithm can have. */
+/* The longest DER form, in octets, that a signature of this algorithm can have. */
 size_t sig_der_max(enum sig_alg alg);
 
 /* Raw signatures are what PKCS#11 gives: r||s of fixed length for ECDSA (64 for P-256, 96 for P-384), the modulus' length
