@@ -15,7 +15,7 @@ ACK, END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 1, 1, 4, 8, 32
  COMPRESSION_ERROR, CONNECT_ERROR, ENHANCE_YOUR_CALM, INADEQUATE_SECURITY, HTTP_1_1_REQUIRED) = range(14)
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = range(1, 7)
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-PATIENCE_S = 10  # a bound on waiting, never a measurement
+PATIENCE_S = 20  # a bound on waiting, never a measurement
 
 
 def frame(kind, flags, stream, payload=b"", length=None):
@@ -339,10 +339,10 @@ class Line:
         """All that was said so far has had its effect when the second PING is answered. False: it closed."""
         for _ in range(2):
             n = len(self.pongs)
-            self.say(frame(PING, 0, 0, b"%08d" % n))
-            if not self.read_until(lambda: len(self.pongs) > n or self.goaway):
+            self.say(frame(PING, 0, 0, b"sync%04d" % n))
+            if not self.read_until(lambda: b"sync%04d" % n in self.pongs or self.goaway is not None):
                 return False
-        if self.goaway:
+        if self.goaway is not None:
             self.read_until(lambda: False)
         return not self.is_closed
 
