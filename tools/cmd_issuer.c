@@ -379,7 +379,10 @@ static void print_issuers(const json_t *issuers)
                 table_cellf(&table, "%lld", show_number(issuer, "records"));
                 table_cellf(&table, "%lld", show_number(issuer, "exceptions"));
                 table_cellf(&table, "%.10s", show_text(issuer, "not_after"));
-                table_cellf(&table, "%s, %s", show_text(signer, "by"), show_text(signer, "algorithm"));
+                if (json_is_object(signer))
+                        table_cellf(&table, "%s, %s", show_text(signer, "by"), show_text(signer, "algorithm"));
+                else
+                        table_cell(&table, "none");
                 table_cellf(&table, "%.10s", show_text(signer, "not_after"));
                 table_cell(&table, show_text(issuer, "crl_url"));
         }

@@ -12,6 +12,7 @@
 #include "tools/table.h"
 
 #define SHARE_WORTH_A_THOUGHT 0.01 /* of the population: an incident by SHECA 4.1 (req 5.10) */
+#define REJECTS_TOLD 1000 /* the engine tells of no more (docs/formats.md) */
 #define MANY 100
 
 static long long number_of(const json_t *object, const char *name)
@@ -239,8 +240,9 @@ static int ask(struct tool *t, struct intake *in, int fd, bool dry_run, const ch
         if (code != EXIT_OK)
                 return code;
         if (in->rejects.n > 0)
-                return handover_show_rejects(t, in, final, "the engine refuses %zu of %zu serial%s, so nothing was revoked",
-                        in->rejects.n, in->rows.n, in->rows.n == 1 ? "" : "s");
+                return handover_show_rejects(t, in, final, "the engine refuses %s%zu of %zu serial%s, so nothing was revoked",
+                        in->rejects.n >= REJECTS_TOLD ? "at least " : "", in->rejects.n, in->rows.n,
+                        in->rows.n == 1 ? "" : "s");
         if (!json_is_true(json_object_get(final, "ok")))
                 return tool_refused(t, final);
         *ret_final = steal(&final);

@@ -96,14 +96,15 @@ static void print_json(const struct intake *in, const json_t *answer, const char
         tool_print_json(object);
 }
 
-static int write_file(const struct tool *t, const struct intake *in)
+/* After all else has been said: the refusal stands whether or not it could be written down. */
+static int write_file(const struct intake *in, const char *path)
 {
-        const char *path = options_get(&t->options, "rejects");
         enum err e = path ? rejects_write(&in->rejects, &in->sources, path) : OK;
 
-        if (e != OK)
-                return tool_fail(t, EXIT_SYSTEM, NULL, "the rejects could not be written to %s: %s", path, err_text(e));
-        return EXIT_OK;
+        if (e == OK)
+                return EXIT_REFUSED;
+        fprintf(stderr, "tocsin: the rejects could not be written to %s: %s\n  next: name a file that can be written\n", path, err_text(e));
+        return EXIT_SYSTEM;
 }
 
 int handover_show_rejects(struct tool *t, struct intake *in, const json_t *answer, const char *format, ...)
@@ -116,8 +117,6 @@ int handover_show_rejects(struct tool *t, struct intake *in, const json_t *answe
         vsnprintf(headline, sizeof(headline), format, arguments);
         va_end(arguments);
         rejects_sort(&in->rejects);
-        if (write_file(t, in) != EXIT_OK)
-                return EXIT_SYSTEM;
         if (t->json)
                 print_json(in, answer, headline);
         fflush(stdout);
@@ -125,7 +124,7 @@ int handover_show_rejects(struct tool *t, struct intake *in, const json_t *answe
         rejects_print(&in->rejects, &in->sources, stderr, REJECTS_SHOWN);
         if (!t->json)
                 fprintf(stderr, "  next: %s\n", hint ? hint : "correct what is named, and give it again");
-        return EXIT_REFUSED;
+        return write_file(in, options_get(&t->options, "rejects"));
 }
 
 int handover_write(struct tool *t, struct intake *in, int *ret_fd)

@@ -95,7 +95,7 @@ static void put_batch(struct table *table, const json_t *batch)
         table_cell(table, progress_bar(bar, BAR_WIDTH, (uint64_t)is_signed, (uint64_t)items));
         table_cellf(table, "%lld signed", is_signed);
         table_cell(table, show_age(json_object_get(batch, "activated_at"), age));
-        table_cell(table, show_text(batch, json_object_get(batch, "incident") ? "incident" : "reason"));
+        table_cell(table, show_text(batch, json_string_length(json_object_get(batch, "incident")) > 0 ? "incident" : "reason"));
 }
 
 void show_batches(const struct tool *t, const json_t *batches, const char *indent)

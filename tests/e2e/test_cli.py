@@ -376,6 +376,31 @@ def test_a_list_that_was_revoked_before_is_told_to_have_changed_nothing(one_issu
     assert "nothing was changed" in one_issuer.tocsin(*words).stdout
 
 
+def test_a_refusal_is_told_though_its_rejects_cannot_be_written_down(one_issuer):
+    listing = one_issuer.dir / "bad-list.txt"
+    listing.write_text("zz\n")
+    for words in (("revoke", "--reason", "superseded", "--file", listing), ("import", listing)):
+        done = one_issuer.tocsin(*words, "--rejects", "/nope/rejects", check=False)
+        assert done.returncode == 7 and "'zz'" in done.stderr and "/nope/rejects" in done.stderr, done.stderr
+
+
+def test_a_long_list_of_unknown_serials_is_not_told_to_be_mostly_right(one_issuer):
+    listing = one_issuer.dir / "unknown.txt"
+    listing.write_text("".join(f"77{i:010X}\n" for i in range(1500)))
+    done = one_issuer.tocsin("revoke", "--reason", "superseded", "--file", listing, "--yes", check=False)
+    assert done.returncode == 1 and "at least 1000 of 1500" in done.stderr, done.stderr[:300]
+
+
+def test_status_tells_what_a_batch_was_for(one_issuer):
+    listing = one_issuer.dir / "why.txt"
+    listing.write_text("\n".join(one_issuer.serials("good")[-9:-6]) + "\n")
+    words = ("revoke", "--issuer", "demo-ca", "--file", listing, "--yes", "--reason")
+    one_issuer.tocsin(*words, "superseded")
+    one_issuer.tocsin(*words, "keyCompromise", "--incident", "INC-77")
+    told = [line.split()[-1] for line in one_issuer.tocsin("status").stdout.split("batches\n")[1].splitlines()[1:3]]
+    assert told == ["INC-77", "superseded"], told
+
+
 def test_no_file_at_all_is_told_with_how_to_make_one(house, tmp_path):
     done = subprocess.run([house.env["TOCSIN"], "status"], text=True, capture_output=True, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
     if os.path.exists("/etc/tocsin/tocsin.yaml"):
