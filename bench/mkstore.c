@@ -24,7 +24,7 @@
 #include "store/signer.h"
 #include "store/status.h"
 
-#define RAW_LEN 64
+#define P256_RAW_LEN 64
 #define REAL_EVERY 1000
 #define REVOKED_EVERY 100
 #define A_COMMIT 500000
@@ -37,6 +37,8 @@ struct mkstore {
         struct env *env;
         FILE *list;
         EVP_PKEY *key;
+        enum sig_alg alg; /* of the key: P-256 or RSA */
+        size_t raw_len;
         struct certificate ca, signer;
         struct builder responder, cert_id, times, certs; /* the window's template */
         struct window window;
@@ -70,8 +72,8 @@ static enum err put_ca(struct mkstore *m, struct txn *txn, const char *label)
 
 static enum err put_signer(struct mkstore *m, struct txn *txn)
 {
-        struct signer signer = {.ca_key = m->window.ca_key, .use = SIGNER_OCSP, .sig_alg = SIG_P256_SHA256, .key_label = BYTES_LIT("none"),
-                .spki = m->signer.spki, .certificate = m->signer.der, .not_after_s = m->signer.not_after, .raw_len = RAW_LEN};
+        struct signer signer = {.ca_key = m->window.ca_key, .use = SIGNER_OCSP, .sig_alg = m->alg, .key_label = BYTES_LIT("none"),
+                .spki = m->signer.spki, .certificate = m->signer.der, .not_after_s = m->signer.not_after, .raw_len = (uint32_t)m->raw_len};
 
         return signer_put(txn, &signer, &m->window.signer);
 }
@@ -90,7 +92,7 @@ static enum err put_window(struct mkstore *m, struct txn *txn)
         ocsp_template_put_certs(&m->certs, m->signer.der);
         if (builder_failed(&m->responder) || builder_failed(&m->cert_id) || builder_failed(&m->times) || builder_failed(&m->certs))
                 return ERR_NOMEM;
-        w->template = (struct ocsp_template){.sig_alg = SIG_P256_SHA256, .responder = builder_bytes(&m->responder),
+        w->template = (struct ocsp_template){.sig_alg = m->alg, .responder = builder_bytes(&m->responder),
                 .cert_id = builder_bytes(&m->cert_id), .times = builder_bytes(&m->times), .certs = builder_bytes(&m->certs)};
         w->id = window_put(txn, w);
         return OK;
@@ -129,14 +131,14 @@ static struct serial serial_at(struct mkstore *m, uint64_t i)
 
 static enum err sign(struct mkstore *m, struct bytes tbs, uint8_t raw[SIG_RAW_MAX])
 {
-        uint8_t der[128];
+        uint8_t der[SIG_RAW_MAX];
         size_t der_len = sizeof(der), raw_len;
         EVP_MD_CTX *context = EVP_MD_CTX_new();
         bool ok = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, m->key) == 1 &&
                 EVP_DigestSign(context, der, &der_len, tbs.data, tbs.len) == 1;
 
         EVP_MD_CTX_free(context);
-        return ok ? sig_from_der(SIG_P256_SHA256, bytes_make(der, der_len), raw, &raw_len) : ERR_CRYPTO;
+        return ok ? sig_from_der(m->alg, bytes_make(der, der_len), raw, &raw_len) : ERR_CRYPTO;
 }
 
 static enum err sign_really(struct mkstore *m, const struct serial *serial, const struct ocsp_status *status, uint8_t raw[SIG_RAW_MAX])
@@ -158,7 +160,7 @@ static enum err fill_signature(
 {
         if (i % REAL_EVERY == 0)
                 return sign_really(m, serial, status, raw);
-        for (size_t at = 0; at < RAW_LEN; at += sizeof(uint64_t)) {
+        for (size_t at = 0; at < m->raw_len; at += sizeof(uint64_t)) {
                 uint64_t word = random_next(m);
 
                 memcpy(&raw[at], &word, sizeof(word));
@@ -174,9 +176,9 @@ static void put_rows(struct mkstore *m, struct txn *txn, const struct serial *se
                 .revoked_at = (uint32_t)status->revoked_at_s, .generation = 1, .changed_at = (uint32_t)status->revoked_at_s,
                 .window = m->window.id, .signature = raw};
 
-        record_put(txn, m->window.ca_key, serial_bytes(serial), &record, RAW_LEN);
+        record_put(txn, m->window.ca_key, serial_bytes(serial), &record, m->raw_len);
         if (status->cert_status == OCSP_REVOKED)
-                exception_put(txn, m->window.ca_key, serial_bytes(serial), &exception, RAW_LEN);
+                exception_put(txn, m->window.ca_key, serial_bytes(serial), &exception, m->raw_len);
 }
 
 static bool is_asked(const struct mkstore *m, uint64_t i)
@@ -197,7 +199,7 @@ static enum err put_one(struct mkstore *m, struct txn *txn, uint64_t i)
 
         if (e != OK)
                 return e;
-        put_rows(m, txn, &serial, status, bytes_make(raw, RAW_LEN));
+        put_rows(m, txn, &serial, status, bytes_make(raw, m->raw_len));
         if (is_asked(m, i))
                 fprintf(m->list, "%s %s\n", serial_to_text(serial_bytes(&serial), text), is_revoked ? "revoked" : "good");
         return OK;
@@ -265,7 +267,11 @@ static enum err open_all(struct mkstore *m, char **argv)
                 return e;
         m->key = read_key(argv[8]);
         m->list = fopen(argv[3], "w");
-        return m->key && m->list ? OK : ERR_IO;
+        if (!m->key || !m->list)
+                return ERR_IO;
+        m->alg = EVP_PKEY_get_base_id(m->key) == EVP_PKEY_RSA ? SIG_RSA_SHA256 : SIG_P256_SHA256;
+        m->raw_len = m->alg == SIG_RSA_SHA256 ? (size_t)EVP_PKEY_get_size(m->key) : P256_RAW_LEN;
+        return m->raw_len <= SIG_RAW_MAX ? OK : ERR_UNSUPPORTED;
 }
 
 static enum err make(struct mkstore *m, char **argv)

@@ -17,6 +17,7 @@ import measure
 import peers
 import throwaway_ca
 from ocsp_ask import Issuer
+from store_server import StoreServer
 from tocsin_dir import TocsinDir
 
 ANSWER_TOTAL = 730  # octets of an answer when there is no Tocsin to ask
@@ -81,6 +82,7 @@ class TocsinServer:
         measure.say(f"tocsin: {options.certs:,} certificates ({options.key}): making the CA, importing, signing ...")
         self.dir = TocsinDir(folder / "tocsin", options.certs, options.certs // 100, options.key)
         self.port = self.dir.host_port[1]
+        self.issuer, self.serials = self.dir.folder / "issuer.pem", self.dir.folder / "serials.txt"
 
     def ready(self, seconds):
         signed = self.dir.wait_until_signed(seconds)
@@ -94,6 +96,21 @@ class TocsinServer:
         self.dir.down()
 
 
+class MadeServer(StoreServer):
+    """The responder over a store of bench/mkstore: where signing that many would take a token too long (RSA). See there what is real."""
+
+    def __init__(self, folder, options):
+        ca = folder / "made-ca"
+        ca.mkdir()
+        throwaway_ca.make(ca, 1, options.key)
+        super().__init__(folder / "made", options.certs, ca)
+        self.issuer, self.serials = ca / "ca.pem", self.list
+
+    def ready(self, seconds):
+        self.make()
+        self.start()
+
+
 def answer_of(port, path):
     """One GET: head and body."""
     with socket.create_connection(("127.0.0.1", port), 5) as s:
@@ -105,17 +122,18 @@ def answer_of(port, path):
     return head + b"\r\n\r\n", body
 
 
-def ocsp_path(folder):
-    """The path of a GET for the first serial of a folder's list."""
-    serial = (folder / "serials.txt").read_text().split()[0]
-    return "/" + urllib.parse.quote(base64.b64encode(Issuer(folder / "issuer.pem").request(serial)), safe="")
+def ocsp_path(server):
+    """The path of a GET for the first serial of its list."""
+    with open(server.serials) as lines:
+        serial = lines.readline().split()[0]
+    return "/" + urllib.parse.quote(base64.b64encode(Issuer(server.issuer).request(serial)), safe="")
 
 
 def start_tocsin(folder, options):
     """The server, or None and why not."""
     server = None
     try:
-        server = TocsinServer(folder, options)
+        server = (TocsinServer if options.key == "p256" else MadeServer)(folder, options)
         server.ready(options.sign_timeout)
         return server, None
     except Exception as problem:
@@ -125,8 +143,7 @@ def start_tocsin(folder, options):
 
 
 def rows_of_tocsin(server):
-    folder = server.dir.folder
-    common = ["--issuer", folder / "issuer.pem", "--list", folder / "serials.txt"]
+    common = ["--issuer", server.issuer, "--list", server.serials]
     return [
         Row("tocsin GET", server, lambda url: ["--url", url + "/", *common, "--get"], "floor GET"),
         Row("tocsin POST", server, lambda url: ["--url", url + "/", *common, "--post"], "floor POST"),
@@ -157,8 +174,15 @@ def pipelined(row, depth):
 
 
 def multiplexed(row, streams):
-    """The same over cleartext HTTP/2; there is no floor for that."""
-    return Row(f"{row.name}, h2c {streams} streams", row.server, lambda url: [*row.arguments(url), "--h2", "--streams", streams], connections=8)
+    """The same over cleartext HTTP/2; there is no floor for that: it is divided by h2o."""
+    name = f"h2c {streams} stream{'s' if streams > 1 else ''}"
+    return Row(
+        f"{row.name}, {name}",
+        row.server,
+        lambda url: [*row.arguments(url), "--h2", "--streams", streams],
+        floor=f"h2o static file, {name}",
+        connections=8,
+    )
 
 
 class Bench:
@@ -188,8 +212,8 @@ class Bench:
             self.skipped.append({"name": "tocsin", "why": why})
             return
         self.add(server, rows_of_tocsin(server))
-        self.issuer, self.serials = server.dir.folder / "issuer.pem", server.dir.folder / "serials.txt"
-        head, self.body = answer_of(server.port, ocsp_path(server.dir.folder))
+        self.issuer, self.serials = server.issuer, server.serials
+        head, self.body = answer_of(server.port, ocsp_path(server))
         self.total = len(head) + len(self.body) - len(b"Connection: close\r\n")
 
     def add_peer(self, kind, make_rows, *more):
@@ -231,7 +255,7 @@ class Bench:
             for row in self.rows:
                 row.measure(self.options.seconds)
         for row in self.rows if self.options.latency else []:
-            if row.rounds and row.server.name in ("tocsin", "h2o", "nginx", "floor") and row.rate():
+            if row.rounds and row.server.name in ("tocsin", "h2o") and row.rate() and "pipelined" not in row.name:
                 self.latencies.append((row.name, row.measure_latency(self.options.seconds)))
 
     def stop(self):
@@ -258,7 +282,8 @@ def report(bench):
                 f"{row.failures():,}" if row.rounds else "no run",
             ]
         )
-    return measure.table(["one request", "us CPU", "x floor", "answers/s", "p99 us", "failures"], lines)
+    table = measure.table(["one request", "us CPU", "x base", "answers/s", "p99 us", "failures"], lines)
+    return table + "\nbase: the floor of the same kind; over HTTP/2 h2o"
 
 
 def report_latencies(bench):
@@ -300,18 +325,24 @@ def options_of(arguments):
     parser.add_argument("--key", choices=["p256", "rsa2048"], default="p256")
     parser.add_argument("--rounds", type=int, help="rounds (3; 2 with --quick)")
     parser.add_argument("--seconds", type=float, help="seconds for each row in a round (3; 1 with --quick)")
-    parser.add_argument("--pipeline", type=int, metavar="K", help="rows with K requests pipelined as well")
+    parser.add_argument("--pipeline", type=int, metavar="K", help="rows with K requests pipelined as well; 0: none (16; 0 with --quick)")
     parser.add_argument(
-        "--h2", type=lambda text: [int(n) for n in text.split(",")], metavar="N,N", help="rows over h2c with so many streams at once (1,8,32)"
+        "--h2",
+        type=lambda text: [int(n) for n in text.split(",") if n],
+        metavar="N,N",
+        help="rows over h2c with so many streams at once; '': none (1,8,32; none with --quick)",
     )
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="NAMES", help="of tocsin,floor,h2o,nginx,cfssl,openssl")
-    parser.add_argument("--latency", action="store_true", help="afterwards, latency in an open loop at half of each saturated rate")
+    parser.add_argument("--no-latency", dest="latency", action="store_false", help="not the open loop at half of each saturated rate, afterwards")
     parser.add_argument("--sign-timeout", type=int, default=170, metavar="S", help="how long to wait for the store to be signed (170)")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(arguments)
     options.certs = options.certs or (20_000 if options.quick else 1_000_000)
     options.rounds = options.rounds or (2 if options.quick else 3)
     options.seconds = options.seconds or (1 if options.quick else 3)
+    options.pipeline = options.pipeline if options.pipeline is not None else 0 if options.quick else 16
+    options.h2 = options.h2 if options.h2 is not None else [] if options.quick else [1, 8, 32]
+    options.latency = options.latency and not options.quick
     return options
 
 

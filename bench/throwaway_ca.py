@@ -8,7 +8,7 @@ import os
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -82,9 +82,13 @@ def _answer(certificate, ca, signer, signer_key):
     )
 
 
-def make(folder, n=1000):
+def _signer_key(kind):
+    return rsa.generate_private_key(65537, 2048) if kind == "rsa2048" else ec.generate_private_key(ec.SECP256R1())
+
+
+def make(folder, n=1000, signer="p256"):
     """Writes ca.pem ca.key signer.pem signer.key serials.txt responses.txt index.txt answer.der into `folder`."""
-    ca_key, signer_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_key, signer_key = ec.generate_private_key(ec.SECP256R1()), _signer_key(signer)
     ca, signer = _make_ca(ca_key), _make_signer(signer_key, ca_key)
     certificates = [_builder("leaf", "CA", signer_key).serial_number(_serial()).sign(ca_key, hashes.SHA256()) for _ in range(n)]
     answers = [_answer(certificate, ca, signer, signer_key) for certificate in certificates]
