@@ -24,11 +24,15 @@ struct sign_client {
         int64_t backoff_ms;
         bool is_away_logged;
         uint64_t last_id;
+        uint64_t lost_id;   /* questions up to it went with the engine */
+        struct event *lost; /* tells those who asked them */
         unsigned n_open;
         struct sign_counts counts;
         struct sign_question *questions; /* config.max_questions slots */
         uint8_t packet[MSG_SIGN_ANSWER_MAX];
 };
+
+static void on_lost(evutil_socket_t fd, short what, void *data);
 
 struct sign_client *sign_client_new(const struct sign_client_config *config)
 {
@@ -39,8 +43,9 @@ struct sign_client *sign_client_new(const struct sign_client_config *config)
         client->config = *config;
         client->socket = -1;
         client->questions = calloc(config->max_questions, sizeof *client->questions);
-        if (!client->questions) {
-                free(client);
+        client->lost = event_new(config->base, -1, 0, on_lost, client);
+        if (!client->questions || !client->lost) {
+                sign_client_free(client);
                 return NULL;
         }
         return client;
@@ -104,7 +109,19 @@ static void hang_up(struct sign_client *client)
         client->try_ms = clock_mono_ms() + client->backoff_ms;
 }
 
-/* The engine is gone: what was asked of it will not be answered. */
+static void on_lost(evutil_socket_t fd, short what, void *data)
+{
+        struct sign_client *client = data;
+
+        (void)fd;
+        (void)what;
+        for (unsigned i = 0; i < client->config.max_questions; i++)
+                if (client->questions[i].id != 0 && client->questions[i].id <= client->lost_id)
+                        question_end(client, &client->questions[i], NULL);
+}
+
+/* The engine is gone: what was asked of it will not be answered. Who waits is told of it by the loop, not at once: whoever asks just now
+ * may have answers of others in hand, and who is told renders his where they lie. */
 static void lose_engine(struct sign_client *client, const char *why)
 {
         if (!client->is_away_logged)
@@ -112,9 +129,8 @@ static void lose_engine(struct sign_client *client, const char *why)
         client->is_away_logged = true;
         client->counts.n_lost++;
         hang_up(client);
-        for (unsigned i = 0; i < client->config.max_questions; i++)
-                if (client->questions[i].id != 0 && client->socket < 0)
-                        question_end(client, &client->questions[i], NULL);
+        client->lost_id = client->last_id;
+        event_active(client->lost, EV_READ, 1);
 }
 
 void sign_client_free(struct sign_client *client)
@@ -122,7 +138,9 @@ void sign_client_free(struct sign_client *client)
         if (!client)
                 return;
         hang_up(client);
-        for (unsigned i = 0; i < client->config.max_questions; i++) {
+        if (client->lost)
+                event_free(client->lost);
+        for (unsigned i = 0; client->questions && i < client->config.max_questions; i++) {
                 struct sign_question *question = &client->questions[i];
 
                 while (question->id != 0 && question->waiters.next != &question->waiters)
@@ -214,7 +232,7 @@ static bool asks_equal(const struct msg_sign_ask *a, const struct msg_sign_ask *
 static struct sign_question *find_same(struct sign_client *client, const struct msg_sign_ask *ask)
 {
         for (unsigned i = 0; i < client->config.max_questions; i++)
-                if (client->questions[i].id != 0 && asks_equal(&client->questions[i].ask, ask))
+                if (client->questions[i].id > client->lost_id && asks_equal(&client->questions[i].ask, ask))
                         return &client->questions[i];
         return NULL;
 }
@@ -281,7 +299,7 @@ enum err sign_client_ask(struct sign_client *client, const struct msg_sign_ask *
 void sign_client_tick(struct sign_client *client, int64_t now_ms)
 {
         for (unsigned i = 0; i < client->config.max_questions; i++)
-                if (client->questions[i].id != 0 && now_ms - client->questions[i].asked_ms > client->config.patience_ms) {
+                if (client->questions[i].id > client->lost_id && now_ms - client->questions[i].asked_ms > client->config.patience_ms) {
                         lose_engine(client, "no answer in time");
                         return;
                 }

@@ -384,6 +384,7 @@ static void an_engine_that_does_not_answer_is_given_up_and_its_questions_are_fre
         assert_ocsp_error(&r, OCSP_TRY_LATER);
         assert_int_equal(sign_client_open(f->pool.sign), 1);
         fixture_at_ms(f, start + 11000);
+        pump(f);
         assert_int_equal(sign_client_open(f->pool.sign), 0);
         cleanup_close(&f->engine);
         f->engine = -1;

@@ -17,6 +17,7 @@
 
 static unsigned n_slow; /* so many more */
 static void (*meanwhile)(struct fixture *f);
+static void (*at_end)(struct fixture *f); /* once, of a turn of any length */
 static struct fixture *fixture;
 
 enum err __real_txn_turn_end(struct txn *txn);
@@ -29,6 +30,9 @@ enum err __wrap_txn_turn_end(struct txn *txn)
                 if (meanwhile)
                         meanwhile(fixture);
         }
+        if (at_end)
+                at_end(fixture);
+        at_end = NULL;
         return __real_txn_turn_end(txn);
 }
 
@@ -37,7 +41,7 @@ static int set_up(void **state)
         int rc = fixture_set_up(state);
 
         n_slow = 0;
-        meanwhile = NULL;
+        meanwhile = at_end = NULL;
         fixture = *state;
         return rc;
 }
@@ -266,6 +270,108 @@ static void the_access_log_has_one_line_for_a_request_that_was_answered_anew(voi
         client_close(&c);
 }
 
+/* ---- an engine that goes while answers are on their way ---- */
+
+static void at_the_end_of_this_turn(void (*what)(struct fixture *f))
+{
+        at_end = what;
+}
+
+static void end_engine(struct fixture *f)
+{
+        cleanup_close(&f->engine);
+        f->engine = -1;
+}
+
+static void assert_answer(const struct fixture *f, const struct reply *r, const char *serial_hex, enum ocsp_cert_status want)
+{
+        struct ocsp_response_data data;
+        struct ocsp_single_read single;
+        struct bytes tbs, signature, certs;
+        enum sig_alg alg;
+        char text[3] = "";
+
+        assert_int_equal(reply_status(f, r).cert_status, want); /* it verifies */
+        assert_int_equal(ocsp_response_read(r->body, &tbs, &alg, &signature, &certs), OK);
+        assert_int_equal(ocsp_response_data_read(tbs, &data), OK);
+        assert_int_equal(ocsp_single_read(&data.responses, &single), OK);
+        assert_int_equal(single.serial.len, 1);
+        bytes_to_hex(single.serial, text);
+        assert_string_equal(text, serial_hex);
+}
+
+/* One that waits is told of it, but not before the others' answers, which are rendered already, were sent. */
+static void an_engine_that_goes_while_a_group_is_answered_costs_nobody_his_answer(void **state)
+{
+        static const char *const serials[] = {"33", A, B};
+        struct client waiting, c[3];
+        struct reply r;
+
+        fixture_import(*state, "44");
+        fixture_import(*state, "33");
+        fixture_import_good(*state, A);
+        fixture_import(*state, B);
+        fixture_revoke(*state, B, NOW - 10);
+        fixture_sign(*state, B, NOW - 10, NOW + 86400);
+        client_open(&waiting, *state);
+        client_post(&waiting, ASK("44"));
+        engine_expect(&waiting);
+        fixture_sign(*state, "44", NOW - 10, NOW + 86400); /* so that its answer is a long one */
+        for (size_t i = 0; i < 3; i++) {
+                client_open(&c[i], *state);
+                client_ask(&c[i], ASK("7777"), "GET", ""); /* it is known to speak HTTP/1 from now on */
+        }
+        at_the_end_of_this_turn(end_engine);
+        for (size_t i = 0; i < 3; i++)
+                client_post(&c[i], ASK(serials[i])); /* the first of them asks the engine */
+        assert_true(client_take(&c[1], false, &r));
+        assert_answer(*state, &r, A, OCSP_GOOD);
+        assert_true(client_take(&c[2], false, &r));
+        assert_answer(*state, &r, B, OCSP_REVOKED);
+        assert_true(client_take(&c[0], false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        assert_true(client_take(&waiting, false, &r));
+        assert_answer(*state, &r, "44", OCSP_GOOD);
+        for (size_t i = 0; i < 3; i++)
+                client_close(&c[i]);
+        client_close(&waiting);
+}
+
+static void an_engine_that_goes_while_streams_are_answered_costs_none_its_answer(void **state)
+{
+        static struct h2_client h2; /* large */
+        struct client waiting;
+        unsigned a, b, c;
+        struct reply r;
+
+        fixture_import(*state, "44");
+        fixture_import(*state, "33");
+        fixture_import_good(*state, A);
+        fixture_import(*state, B);
+        fixture_revoke(*state, B, NOW - 10);
+        fixture_sign(*state, B, NOW - 10, NOW + 86400);
+        client_open(&waiting, *state);
+        client_post(&waiting, ASK("44"));
+        engine_expect(&waiting);
+        fixture_sign(*state, "44", NOW - 10, NOW + 86400);
+        h2_open(&h2, *state, 65535);
+        h2_pump(&h2);
+        a = h2_post(&h2, ASK(A));
+        b = h2_post(&h2, ASK(B));
+        c = h2_post(&h2, ASK("33")); /* asks the engine */
+        at_the_end_of_this_turn(end_engine);
+        assert_true(h2_take(&h2, a, &r));
+        assert_answer(*state, &r, A, OCSP_GOOD);
+        assert_true(h2_take(&h2, b, &r));
+        assert_answer(*state, &r, B, OCSP_REVOKED);
+        assert_true(h2_take(&h2, c, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        assert_true(client_take(&waiting, false, &r));
+        assert_answer(*state, &r, "44", OCSP_GOOD);
+        h2_close(&h2);
+        client_close(&waiting);
+}
+
 /* ---- time ---- */
 
 /* DESIGN, the store: time never goes back below the high-water mark. */
@@ -307,6 +413,8 @@ int main(void)
                 TEST(what_a_slow_turn_cached_is_read_again),
                 TEST(a_file_that_a_slow_turn_opened_is_opened_again),
                 TEST(the_access_log_has_one_line_for_a_request_that_was_answered_anew),
+                TEST(an_engine_that_goes_while_a_group_is_answered_costs_nobody_his_answer),
+                TEST(an_engine_that_goes_while_streams_are_answered_costs_none_its_answer),
                 TEST(by_the_stores_time_an_answer_may_be_over_though_the_clock_stands_before),
         };
 
