@@ -124,7 +124,10 @@ def test_an_upgrade_whose_workers_do_not_come_up_leaves_the_old_ones(lone):
     try:
         os.kill(lone.pid("responder"), signal.SIGUSR2)
         wait_for(lambda: len(workers(lone)) > len(before), what="the new workers")
-        assert lone.status_of(lone.serials("good")[0]) == "good"
+        wait_for(lambda: "waiting for the store" in lone.log("responder"), what="them to wait")
+        for _ in range(20):  # over ten looks of the master at how things stand
+            assert lone.status_of(lone.serials("good")[0]) == "good"
+            time.sleep(0.05)
         assert before <= workers(lone)
     finally:
         aside.rename(store)

@@ -109,6 +109,39 @@ static void every_field_of_a_question_is_checked(void **state)
         assert_int_equal(msg_sign_ask_take(builder_bytes(&b), &back), OK);
 }
 
+/* Whole but for what is told: they would be written behind the array, or asked for a serial of no octet. */
+static void put_question_of(struct builder *b, unsigned n, uint8_t serial_len)
+{
+        builder_reset(b);
+        builder_put_u8(b, 1);
+        builder_put_u8(b, MSG_VERSION);
+        builder_put_u64(b, 7);
+        builder_put_u8(b, MSG_LANE_EXTRAS);
+        builder_put_u8(b, 0);
+        builder_put_u8(b, 0);
+        builder_put_u8(b, (uint8_t)n);
+        builder_put_u8(b, 0);
+        for (unsigned i = 0; i < n; i++) {
+                builder_put_u32(b, 1);
+                builder_put_u8(b, serial_len);
+                builder_put(b, bytes_make("x", serial_len));
+        }
+}
+
+static void a_question_for_too_many_or_for_no_serial_is_refused_though_it_is_whole(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        struct msg_sign_ask back;
+
+        (void)state;
+        put_question_of(&b, MSG_CERT_IDS_MAX, 1);
+        assert_int_equal(msg_sign_ask_take(builder_bytes(&b), &back), OK);
+        put_question_of(&b, MSG_CERT_IDS_MAX + 1, 1);
+        assert_int_equal(msg_sign_ask_take(builder_bytes(&b), &back), ERR_INVALID);
+        put_question_of(&b, 1, 0);
+        assert_int_equal(msg_sign_ask_take(builder_bytes(&b), &back), ERR_INVALID);
+}
+
 static void the_truth_lane_takes_one_certificate_no_nonce_and_no_preference(void **state)
 {
         struct msg_sign_ask several = make_extras(), nonce = make_extras(), plain = make_extras(), preferred;
@@ -472,6 +505,7 @@ int main(void)
                 cmocka_unit_test(the_longest_question_fits_its_packet),
                 cmocka_unit_test(a_question_is_refused_wherever_it_is_cut_or_when_it_trails),
                 cmocka_unit_test(every_field_of_a_question_is_checked),
+                cmocka_unit_test(a_question_for_too_many_or_for_no_serial_is_refused_though_it_is_whole),
                 cmocka_unit_test(the_truth_lane_takes_one_certificate_no_nonce_and_no_preference),
                 cmocka_unit_test(an_answer_comes_back_as_it_was_put),
                 cmocka_unit_test(a_question_is_no_answer),

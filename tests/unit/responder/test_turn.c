@@ -142,6 +142,7 @@ static void what_a_slow_turn_rendered_for_streams_is_thrown_away_too(void **stat
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_GOOD);
         assert_true(h2_take(&h2, a, &r));
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
+        assert_int_equal(h2.streams[a].code | h2.streams[b].code, NGHTTP2_NO_ERROR);
         assert_int_equal(fixture->service.stats.n_stale_turns, 1);
         n_slow = UINT32_MAX;
         meanwhile = NULL;
