@@ -503,63 +503,6 @@ bool crl_is_ordered(const struct engine *e, const struct issuer *is, uint16_t sh
         return false;
 }
 
-/* ---- after a crash ---- */
-
-struct recover_op {
-        struct task task;
-        struct engine *engine;
-};
-
-static unsigned fail_reserved(struct txn *txn, uint32_t ca_key, uint16_t shard)
-{
-        uint64_t position = UINT64_MAX;
-        struct crl_row row;
-        unsigned n = 0;
-
-        /* Reserved ones can only be the newest. */
-        while (crl_before(txn, ca_key, shard, &position, &row) == OK && row.state != CRL_PUBLISHED) {
-                if (row.state != CRL_RESERVED && row.state != CRL_SIGNED)
-                        continue;
-                row.state = CRL_FAILED;
-                row.file = BYTES_NONE;
-                crl_put(txn, ca_key, shard, &row);
-                n++;
-        }
-        return n;
-}
-
-static enum err recover_work(struct task *task, struct txn *txn)
-{
-        struct engine *e = task_owner(task, struct recover_op, task)->engine;
-        unsigned n = 0;
-
-        for (unsigned i = 0; i < e->issuers->n; i++) {
-                const struct issuer *is = &e->issuers->items[i];
-
-                for (unsigned shard = 0; is->ca_key != 0 && shard <= is->conf->crl_shards; shard++)
-                        n += fail_reserved(txn, is->ca_key, (uint16_t)shard);
-        }
-        if (n > 0)
-                log_warning("CRLs were being made when the engine ended: their numbers are given up n=%u", n);
-        return OK;
-}
-
-static void recover_done(struct task *task)
-{
-        free(task_owner(task, struct recover_op, task));
-}
-
-enum err crl_builder_recover(struct engine *e)
-{
-        struct recover_op *op = calloc(1, sizeof(*op));
-
-        if (!op)
-                return ERR_NOMEM;
-        *op = (struct recover_op){.task = {.priority = TASK_TRUTH, .work = recover_work, .done = recover_done}, .engine = e};
-        writer_submit(&e->writer, &op->task);
-        return OK;
-}
-
 void crl_builder_init(struct engine *e)
 {
         e->crls = (struct crl_builder){.last = &e->crls.orders};

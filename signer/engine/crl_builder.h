@@ -35,5 +35,3 @@ MUST_CHECK enum err crl_order(struct engine *engine, struct issuer *issuer, uint
 bool crl_is_ordered(const struct engine *engine, const struct issuer *issuer, uint16_t shard);
 /* Begins the next order, if none is under way and the token is there. */
 void crl_builder_pump(struct engine *engine);
-/* At the start: numbers that a crash left reserved are marked failed. */
-MUST_CHECK enum err crl_builder_recover(struct engine *engine);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "signer/engine/batch_dropper.h"
+#include "signer/engine/crl_recover.h"
 #include "signer/supervisor.h"
 #include "store/event.h"
 #include "store/meta.h"
@@ -212,7 +213,7 @@ enum err engine_start(struct engine *e)
                 writeback_start,
                 bulk_start,
                 refresh_start,
-                crl_builder_recover,
+                crl_recover,
                 batch_drop_abandoned,
                 schedule_start,
                 vault_client_start,

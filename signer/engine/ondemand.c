@@ -33,122 +33,12 @@ bool rate_bucket_take(struct rate_bucket *b, unsigned rate, int64_t now_ms)
         return true;
 }
 
-static enum msg_lane lane_of(const struct question *q)
-{
-        return q->extras ? MSG_LANE_EXTRAS : MSG_LANE_TRUTH;
-}
-
-/* ---- finding an identical question ---- */
-
-static unsigned bucket_of(uint32_t ca_key, struct bytes serial)
-{
-        uint32_t h = 2166136261u ^ ca_key; /* FNV-1a */
-
-        for (size_t i = 0; i < serial.len; i++)
-                h = (h ^ serial.data[i]) * 16777619u;
-        return (h ^ h >> 16) % QUESTION_BUCKETS;
-}
-
-static struct question **bucket(struct engine *e, const struct question *q)
-{
-        return &e->ondemand.buckets[bucket_of(q->issuer->ca_key, serial_bytes(&q->serial))];
-}
-
-/* One that waits reads the status anyway before it is asked; one at the vault must be of the present generation. */
-static struct question *find_same(struct engine *e, uint32_t ca_key, struct bytes serial, uint32_t generation)
-{
-        for (struct question *q = e->ondemand.buckets[bucket_of(ca_key, serial)]; q; q = q->next_in_bucket)
-                if (q->issuer->ca_key == ca_key && bytes_equal(serial_bytes(&q->serial), serial) &&
-                        (!q->is_asked || q->generation == generation))
-                        return q;
-        return NULL;
-}
-
-static void unlink_question(struct engine *e, struct question *q)
-{
-        if (!q->is_asked)
-                TAILQ_REMOVE(&e->ondemand.waiting[lane_of(q)], q, link);
-        if (q->extras)
-                return;
-        for (struct question **at = bucket(e, q); *at; at = &(*at)->next_in_bucket)
-                if (*at == q) {
-                        *at = q->next_in_bucket;
-                        return;
-                }
-}
-
-static void question_free(struct engine *e, struct question *q)
-{
-        unlink_question(e, q);
-        e->ondemand.n_open--;
-        while (q->askers) {
-                struct asker *a = q->askers;
-
-                q->askers = a->next;
-                worker_unref(a->worker);
-                free(a);
-        }
-        open_window_unref(q->window);
-        extras_free(q->extras);
-        free(q);
-}
-
-void question_answer(struct engine *e, struct question *q, const struct msg_sign_answer *answer)
-{
-        struct msg_sign_answer each = *answer;
-
-        for (struct asker *a = q->askers; a; a = a->next) {
-                each.id = a->id;
-                worker_answer(a->worker, &each);
-        }
-        question_free(e, q);
-}
-
-void question_refuse(struct engine *e, struct question *q, enum msg_outcome outcome)
-{
-        e->ondemand.stats[lane_of(q)].refused++;
-        question_answer(e, q, &(struct msg_sign_answer){.outcome = (uint8_t)outcome});
-}
-
 /* ---- taking a question ---- */
 
 static void refuse_ask(struct engine *e, struct worker *w, const struct msg_sign_ask *ask, enum msg_outcome outcome)
 {
         e->ondemand.stats[ask->lane == MSG_LANE_TRUTH ? MSG_LANE_TRUTH : MSG_LANE_EXTRAS].refused++;
         worker_answer(w, &(struct msg_sign_answer){.id = ask->id, .outcome = (uint8_t)outcome});
-}
-
-static bool add_asker(struct question *q, struct worker *w, uint64_t id)
-{
-        struct asker *a = calloc(1, sizeof(*a));
-
-        if (!a)
-                return false;
-        *a = (struct asker){.next = q->askers, .worker = worker_ref(w), .id = id};
-        q->askers = a;
-        return true;
-}
-
-static struct question *question_new(struct engine *e, struct issuer *is, const struct msg_sign_ask *ask, bool is_truth)
-{
-        struct question *q = calloc(1, sizeof(*q));
-
-        if (!q)
-                return NULL;
-        if (!is_truth && extras_new(ask, &q->extras) != OK) {
-                free(q);
-                return NULL;
-        }
-        q->issuer = is;
-        q->serial.len = ask->cert_ids[0].serial_len;
-        memcpy(q->serial.data, ask->cert_ids[0].serial, q->serial.len);
-        TAILQ_INSERT_TAIL(&e->ondemand.waiting[lane_of(q)], q, link);
-        e->ondemand.n_open++;
-        if (is_truth) {
-                q->next_in_bucket = *bucket(e, q);
-                *bucket(e, q) = q;
-        }
-        return q;
 }
 
 static bool can_sign(const struct issuer *is)
@@ -191,7 +81,7 @@ void ondemand_ask(struct engine *e, struct worker *w, const struct msg_sign_ask 
         }
         truth = is_truth(is, ask);
         if (truth)
-                q = find_same(e, is->ca_key, serial, present_generation(e, is->ca_key, serial));
+                q = question_find(e, is->ca_key, serial, present_generation(e, is->ca_key, serial));
         if (!q && (e->ondemand.n_open >= e->conf->sign_in_flight ||
                           (!truth && !rate_bucket_take(
                                              &e->ondemand.extras_budget, e->conf->sign_extras_rate, clock_mono_ms())))) {
@@ -200,7 +90,7 @@ void ondemand_ask(struct engine *e, struct worker *w, const struct msg_sign_ask 
         }
         if (!q)
                 q = question_new(e, is, ask, truth);
-        if (!q || !add_asker(q, w, ask->id)) {
+        if (!q || !question_add_asker(q, w, ask->id)) {
                 if (q && !q->askers)
                         question_free(e, q);
                 refuse_ask(e, w, ask, MSG_TRY_LATER);
@@ -208,14 +98,6 @@ void ondemand_ask(struct engine *e, struct worker *w, const struct msg_sign_ask 
 }
 
 /* ---- the vault's answers ---- */
-
-static void ask_again(struct engine *e, struct question *q)
-{
-        q->is_asked = false;
-        open_window_unref(q->window);
-        q->window = NULL;
-        TAILQ_INSERT_HEAD(&e->ondemand.waiting[lane_of(q)], q, link);
-}
 
 /* Is what was signed still the truth? Looked up only if anything was committed since. */
 static bool is_current(struct engine *e, const struct question *q)
@@ -259,9 +141,9 @@ static void finish_truth(struct engine *e, struct question *q, struct bytes raw)
 
 static void finish_question(struct engine *e, struct question *q, struct bytes raw)
 {
-        e->ondemand.stats[lane_of(q)].signed_total++;
+        e->ondemand.stats[question_lane(q)].signed_total++;
         if (!is_current(e, q))
-                ask_again(e, q);
+                question_ask_again(e, q);
         else if (q->extras)
                 extras_finish(e, q, raw);
         else
@@ -288,7 +170,7 @@ static void on_answer(struct vault_call *call, const struct vault_answer *a)
         for (unsigned i = 0; i < u->n; i++) {
                 struct question *q = u->questions[i];
 
-                e->ondemand.stats[lane_of(q)].in_flight--;
+                e->ondemand.stats[question_lane(q)].in_flight--;
                 if (is_signed)
                         finish_question(e, q, a->signatures[i]);
                 else
@@ -402,9 +284,9 @@ static void send_filling(struct engine *e, struct filling *f)
         for (unsigned i = 0; i < u->n; i++) {
                 struct question *q = u->questions[i];
 
-                TAILQ_REMOVE(&e->ondemand.waiting[lane_of(q)], q, link);
+                TAILQ_REMOVE(&e->ondemand.waiting[question_lane(q)], q, link);
                 q->is_asked = true;
-                e->ondemand.stats[lane_of(q)].in_flight++;
+                e->ondemand.stats[question_lane(q)].in_flight++;
         }
         err = vault_ask(e, VAULT_URGENT, &u->call, &f->packet, -1, 0);
         if (err == OK)
@@ -412,8 +294,8 @@ static void send_filling(struct engine *e, struct filling *f)
         for (unsigned i = u->n; i > 0; i--) {
                 struct question *q = u->questions[i - 1];
 
-                e->ondemand.stats[lane_of(q)].in_flight--;
-                ask_again(e, q);
+                e->ondemand.stats[question_lane(q)].in_flight--;
+                question_ask_again(e, q);
                 if (err != ERR_AGAIN)
                         question_refuse(e, q, MSG_TRY_LATER);
         }

@@ -9,42 +9,11 @@
  */
 #pragma once
 
-#include <sys/queue.h>
-
 #include "signer/engine/lane_stats.h"
-#include "signer/engine/open_window.h"
+#include "signer/engine/question.h"
 #include "signer/engine/vault_client.h"
-#include "signer/engine/worker.h"
-#include "store/status.h"
 
 #define URGENT_BATCH_MAX 16
-#define QUESTION_BUCKETS 1024
-
-struct asker {
-        struct asker *next;
-        struct worker *worker; /* a reference */
-        uint64_t id;
-};
-
-struct extras; /* extras.c */
-
-struct question {
-        TAILQ_ENTRY(question) link; /* in a lane's queue while it waits */
-        struct question *next_in_bucket;
-        struct issuer *issuer;
-        struct serial serial;
-        bool waits_for_window;
-        bool is_asked; /* the vault has it */
-        struct asker *askers;
-        /* As it was when the vault was asked */
-        uint32_t generation;
-        uint64_t commit;
-        struct ocsp_status status;
-        struct open_window *window; /* a reference */
-        struct extras *extras;      /* NULL: truth lane */
-};
-TAILQ_HEAD(questions, question);
-
 struct rate_bucket {
         double tokens;
         int64_t filled_ms;
@@ -72,9 +41,7 @@ void ondemand_vault_changed(struct engine *engine);
 void ondemand_reloaded(struct engine *engine);
 void ondemand_window_ready(struct engine *engine, struct issuer *issuer, bool is_there);
 
-/* ---- between ondemand.c and extras.c ---- */
-void question_answer(struct engine *engine, struct question *q, const struct msg_sign_answer *answer); /* and frees it */
-void question_refuse(struct engine *engine, struct question *q, enum msg_outcome outcome);
+/* ---- between ondemand.c, question.c and extras.c ---- */
 /* Reads the present statuses and builds the bytes to be signed. ERR_AGAIN: no window yet; ERR_NOT_FOUND: no such record. */
 MUST_CHECK enum err extras_prepare(struct engine *engine, struct txn *txn, struct question *q, struct bytes *ret_tbs);
 /* What a question is to be signed with; of the truth lane, too. */

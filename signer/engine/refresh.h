@@ -4,8 +4,8 @@
  * A pass goes over the records and the exceptions of every issuer that is served. It notes the earliest time at which
  * something becomes due, and no pass begins before it, unless the population changed.
  *
- * What was signed in one burst is not refreshed in one: each slice is due at an age of its own (refresh_due_s). Passes keep
- * a pace (refresh_pace_s), since each reads the whole population, so that refresh comes in some 30 portions.
+ * What was signed in one burst is not refreshed in one: each slice is due at an age of its own (refresh_walk.h). Passes keep
+ * a pace (refresh_pace_s, refresh_walk.h), since each reads the whole population, so that refresh comes in some 30 portions.
  */
 #pragma once
 
@@ -13,6 +13,8 @@
 #include "signer/engine/task.h"
 
 #define SLICE_ROWS 4096
+/* A pass that found something unsigned or late is followed by another after this at the latest. */
+#define REFRESH_AGAIN_S 60
 
 struct engine;
 
@@ -68,12 +70,3 @@ void refresh_kick(struct engine *engine);
 struct slice *refresh_slice(struct engine *engine);
 /* All of it was sent and came back. */
 void refresh_slice_used(struct engine *engine, struct slice *slice);
-
-/* Which part of a window `serial` belongs to, for refresh_due_s: a slice's window has one part; one for any serial has a
- * part for each beginning of a serial, so that what is due together lies together. */
-uint32_t refresh_part(const struct window *window, struct bytes serial);
-/* When is an answer of this part of this window to be signed anew? Spread over the second half of the refresh age, always at
- * the same time for the same part, and a pass's pace before the age is reached (req 2.7). */
-int64_t refresh_due_s(const struct issuer *issuer, const struct window *window, uint32_t part);
-/* Passes over this issuer that are begun because something is due lie at least this far apart. */
-int64_t refresh_pace_s(const struct issuer *issuer);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "engine_fixture.h"
+#include "signer/engine/crl_recover.h"
 #include "pki/crl.h"
 #include "store/crl_history.h"
 
@@ -212,7 +213,7 @@ static void a_crl_that_was_being_made_when_the_engine_ended_is_given_up_with_its
         reserved = crl_reserve(txn, f->engine.issuers->items[0].ca_key, 0, &row, clock_now_ms() + 5000);
         assert_int_equal(txn_commit(txn), OK);
         assert_int_equal(state_of(f, reserved), CRL_RESERVED);
-        assert_int_equal(crl_builder_recover(&f->engine), OK);
+        assert_int_equal(crl_recover(&f->engine), OK);
         fixture_run_until(f, is_given_up);
         issue(f, "full", true);
         assert_true(find(f, 0, false, &row));

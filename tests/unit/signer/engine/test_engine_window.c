@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "engine_fixture.h"
 #include "signer/engine/open_window.h"
-#include "signer/engine/refresh.h"
+#include "signer/engine/refresh_walk.h"
 #include "signer/engine/vault_client.h"
 #include "base/cleanup.h"
 #include "store/import.h"

@@ -1,0 +1,10 @@
+/* crl_recover: at the start, numbers of CRLs that were being made when the engine ended are marked failed: they are never given to another
+ * CRL. */
+#pragma once
+
+#include "base/err.h"
+
+struct engine;
+
+/* Before anything is ordered; the writer does it first. */
+MUST_CHECK enum err crl_recover(struct engine *engine);
