@@ -322,8 +322,6 @@ static enum exchange_end answer_request(struct turn *t, struct piece *p)
 
         if (is_full(s))
                 return EXCHANGE_FULL;
-        s->client = x->client;
-        s->client_address = x->client_address;
         p->request.keep_alive &= !x->is_last;
         if (pipeline_answer(t, &p->request, &x->sign, &a) == VERDICT_PARKED) {
                 *x->ask = s->ask;
@@ -347,6 +345,8 @@ static void answer_piece(struct service *s, struct turn *t, struct piece *p)
                 return;
         if (x->out_len == 0)
                 x->out_at = s->out.len;
+        s->client = x->client;
+        s->client_address = x->client_address;
         if (p->outcome == HTTP1_REQUEST) {
                 x->end = answer_request(t, p);
         } else {
@@ -426,6 +426,7 @@ static void undo(struct service *s, struct exchange xs[], const struct exchange 
 static void give_up(struct service *s, struct exchange xs[], unsigned n)
 {
         if (n == 1) {
+                s->client = xs[0].client;
                 refuse(s, &xs[0], 503);
                 xs[0].out_len = s->out.len;
         }

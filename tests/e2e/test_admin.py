@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import urllib.parse
 
@@ -22,7 +23,7 @@ def house():
     h = make_house()
     h.up("--certs", 500, "--revoked", 50, "--workers", 2, "--listen", f"127.0.0.1:{free_port()}")
     h.admin = free_port()
-    h.configure("responder", f"admin_listen: 127.0.0.1:{h.admin}")
+    h.configure("responder", f"admin_listen: 127.0.0.1:{h.admin}", f"access_log: {h.dir / 'access.log'}")
     h.settle()
     wait_for(lambda: ask(h, "/healthz")[0] == 200, what="the admin process")
     yield h
@@ -230,7 +231,6 @@ def test_metrics_survive_a_reload(house):
 
 def test_the_access_log_names_the_serial_and_is_reopened_by_a_reload(house):
     path = house.dir / "access.log"
-    house.configure("responder", f"access_log: {path}")
     wait_for(path.exists, what="the access log")
     serial = house.serials("revoked")[5]
 
@@ -249,3 +249,34 @@ def test_the_access_log_names_the_serial_and_is_reopened_by_a_reload(house):
     house.configure("responder", "header_timeout: 11s")
     wait_for(lambda: path.exists() and is_logged(), what="the new file")
     assert metrics(house)["tocsin_access_log_lines_total"] > 0
+
+
+def test_the_access_log_names_each_ones_own_address_when_many_are_answered_together(house):
+    path = house.dir / "access.log"
+    wait_for(path.exists, what="the access log")
+    where = urllib.parse.urlsplit(house.env["OCSP_URL"])
+    fine, wrong = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
+    asked = {f"127.0.0.{i}": fine if i % 2 else wrong for i in range(10, 18)}
+    sockets = {address: socket.create_connection((where.hostname, where.port), 10, (address, 0)) for address in asked}
+    for s in sockets.values():  # from now on each is known to speak HTTP/1.1
+        s.sendall(fine)
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
+    workers = house.children(house.pid("responder"))
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for address, s in sockets.items():
+            s.sendall(asked[address])
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    for address, s in sockets.items():
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 " if asked[address] is fine else b"HTTP/1.1 400 ")
+        s.close()
+
+    def statuses():
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        return {address: sorted(line["status"] for line in lines if line.get("client") == address) for address in asked}
+
+    wait_for(lambda: all(len(found) == 2 for found in statuses().values()), what="two lines of each")
+    assert statuses() == {address: [200, 200] if sent is fine else [200, 400] for address, sent in asked.items()}
