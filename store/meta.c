@@ -97,24 +97,28 @@ void meta_put_time(struct txn *txn, int64_t time_s)
                 row_put_built(txn, TABLE_META, bytes_str("time"), &b);
 }
 
-enum err meta_get_window_horizon(struct txn *txn, int64_t *ret_horizon_s)
+enum err meta_get_windows(struct txn *txn, struct meta_windows *ret_windows)
 {
-        uint64_t horizon = 0;
-        enum err e = get_uint(txn, "window_horizon", 8, &horizon);
+        struct bytes value;
+        uint64_t horizon = 0, gone = 0;
+        enum err e = txn_get(txn, TABLE_META, BYTES_LIT("windows"), &value);
 
+        if (e == OK && (bytes_take_u64(&value, &horizon) != OK || bytes_take_u64(&value, &gone) != OK))
+                return ERR_CORRUPT;
         if (e != OK && e != ERR_NOT_FOUND)
                 return e;
-        *ret_horizon_s = (int64_t)horizon;
+        *ret_windows = (struct meta_windows){(int64_t)horizon, (int64_t)gone};
         return OK;
 }
 
-void meta_put_window_horizon(struct txn *txn, int64_t horizon_s)
+void meta_put_windows(struct txn *txn, const struct meta_windows *windows)
 {
-        uint8_t memory[8];
+        uint8_t memory[16];
         struct builder b = builder_fixed(memory, sizeof(memory));
 
-        builder_put_u64(&b, (uint64_t)horizon_s);
-        row_put_built(txn, TABLE_META, bytes_str("window_horizon"), &b);
+        builder_put_u64(&b, (uint64_t)windows->horizon_s);
+        builder_put_u64(&b, (uint64_t)windows->gone_s);
+        row_put_built(txn, TABLE_META, BYTES_LIT("windows"), &b);
 }
 
 uint32_t meta_next_id(struct txn *txn, enum meta_counter counter)

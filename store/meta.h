@@ -15,9 +15,13 @@ void meta_put_time(struct txn *txn, int64_t time_s);
 MUST_CHECK enum err meta_get_generation(struct txn *txn, uint32_t *ret_generation);
 void meta_bump_generation(struct txn *txn);
 
-/* While a purge is under way (window_purge.h): windows with a nextUpdate at or before it are named by no row any more. 0: none is. */
-MUST_CHECK enum err meta_get_window_horizon(struct txn *txn, int64_t *ret_horizon_s);
-void meta_put_window_horizon(struct txn *txn, int64_t horizon_s);
+/* What window_purge.h and status_sign agree on. Unix seconds; 0: never. */
+struct meta_windows {
+        int64_t horizon_s; /* of the purge under way: no row comes to name a window with a nextUpdate at or before it */
+        int64_t gone_s;    /* the latest horizon there was: a window that ended by then may be gone; none that ended later is */
+};
+MUST_CHECK enum err meta_get_windows(struct txn *txn, struct meta_windows *ret_windows);
+void meta_put_windows(struct txn *txn, const struct meta_windows *windows);
 
 /* Ids are never used again, not even after the row is gone. 0 is never given. */
 enum meta_counter { META_CA_KEY, META_SIGNER, META_WINDOW, META_BATCH, META_COUNTER_N };

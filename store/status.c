@@ -221,13 +221,13 @@ static enum err sign_exception(struct txn *txn, uint32_t ca_key, struct bytes se
 static enum err refuse_forgotten(struct txn *txn, const struct window *window)
 {
         struct key key = key_id(window->id);
+        struct meta_windows windows;
         struct bytes row;
-        int64_t horizon_s;
-        enum err e = meta_get_window_horizon(txn, &horizon_s);
+        enum err e = meta_get_windows(txn, &windows);
 
-        if (e == OK && window->next_update_s <= horizon_s)
+        if (e == OK && window->next_update_s <= windows.horizon_s)
                 return ERR_STALE;
-        if (e == OK)
+        if (e == OK && window->next_update_s <= windows.gone_s)
                 e = txn_get(txn, TABLE_WINDOW, key_bytes(&key), &row);
         return e == ERR_NOT_FOUND ? ERR_STALE : e;
 }

@@ -23,18 +23,34 @@ struct window_purge {
         uint32_t ids[]; /* ascending */
 };
 
-enum err window_purge_begin(struct txn *txn, int64_t horizon_s, unsigned max, struct window_purge **ret_purge)
+static struct window_purge *purge_new(int64_t horizon_s, unsigned max)
 {
         struct window_purge *p = calloc(1, sizeof(*p) + max * sizeof(p->ids[0]));
 
         if (!p)
-                return ERR_NOMEM;
+                return NULL;
         *p = (struct window_purge){.horizon_s = horizon_s, .max = max, .is_named = calloc(max + 1, sizeof(bool))};
-        if (!p->is_named) {
-                window_purge_free(p);
+        if (p->is_named)
+                return p;
+        window_purge_free(p);
+        return NULL;
+}
+
+enum err window_purge_begin(struct txn *txn, int64_t horizon_s, unsigned max, struct window_purge **ret_purge)
+{
+        struct window_purge *p;
+        struct meta_windows windows;
+        enum err e = meta_get_windows(txn, &windows);
+
+        if (e != OK)
+                return e;
+        p = purge_new(horizon_s, max);
+        if (!p)
                 return ERR_NOMEM;
-        }
-        meta_put_window_horizon(txn, horizon_s);
+        windows.horizon_s = horizon_s;
+        if (windows.gone_s < horizon_s)
+                windows.gone_s = horizon_s;
+        meta_put_windows(txn, &windows);
         *ret_purge = p;
         return OK;
 }
@@ -153,6 +169,18 @@ enum err window_purge_look(struct window_purge *p, struct txn *txn, unsigned n_r
 
 /* ---- deleting ---- */
 
+static enum err lift_horizon(struct txn *txn)
+{
+        struct meta_windows windows;
+        enum err e = meta_get_windows(txn, &windows);
+
+        if (e != OK)
+                return e;
+        windows.horizon_s = 0;
+        meta_put_windows(txn, &windows);
+        return OK;
+}
+
 enum err window_purge_delete(
         struct window_purge *p, struct txn *txn, unsigned n_windows, unsigned *n_deleted, bool *ret_left)
 {
@@ -167,7 +195,5 @@ enum err window_purge_delete(
                 ++*n_deleted;
         }
         *ret_left = p->n_considered < p->n;
-        if (!*ret_left)
-                meta_put_window_horizon(txn, 0);
-        return OK;
+        return *ret_left ? OK : lift_horizon(txn);
 }
