@@ -44,9 +44,11 @@ void conn_http2_serve(struct conn *c, struct bytes in)
 {
         c->pool->service->client = c->fd;
         c->pool->service->client_address = c->client;
-        if (in.len > 0)
-                http2_receive(c->http2, in);
-        conn_keep_input(c, BYTES_NONE);
+        if (in.len > 0) {
+                size_t n = http2_receive(c->http2, in);
+
+                conn_keep_input(c, bytes_make(&in.data[n], in.len - n));
+        }
         if (!conn_is_blocked(c) && !c->is_broken)
                 put_and_send(c);
 }

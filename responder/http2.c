@@ -5,45 +5,37 @@
 #include "responder/http2_session.h"
 
 #define OUT_SIZE (256 * 1024)
-/* Fields of requests that wait, in octets: with more than these a further stream is refused. */
-#define MAX_KEPT (64 * 1024)
 /* Streams that may end unanswered beyond those that are answered (rapid reset, CVE-2023-44487, and its like). */
 #define MAX_ABORTS 200
 /* Frames in a row without an answer's octet between them: PING, SETTINGS, PRIORITY, empty DATA. */
 #define MAX_IDLE_FRAMES 2000
-/* A field list this many times longer than allowed is meant to hurt. */
-#define BOMB_FACTOR 8
 /* A client that does not acknowledge our PING by then is told which stream was the last. */
 #define DRAIN_ROUND_TRIP_MS 1000
-#define WINDOW_DEFAULT 65535
 
 /* ---- the end ---- */
 
-static void terminate(struct http2 *h, uint32_t code)
+void http2_terminate(struct http2 *h, enum http2_error error)
 {
         if (h->is_ended)
                 return;
         h->is_ended = true;
-        nghttp2_session_terminate_session(h->session, code);
-}
-
-/* nghttp2 stops where it stands. */
-MUST_CHECK static int calm_down(struct http2 *h)
-{
-        terminate(h, NGHTTP2_ENHANCE_YOUR_CALM);
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+        if (error == HTTP2_ENHANCE_YOUR_CALM) /* a flood's answers are not owed */
+                h->control.len = h->greeting_len;
+        http2_put_goaway(&h->control, h->last_stream, error);
 }
 
 void http2_end(struct http2 *h)
 {
-        terminate(h, NGHTTP2_NO_ERROR);
+        http2_terminate(h, HTTP2_NO_ERROR);
 }
 
-static void say_last_stream(struct http2 *h)
+void http2_say_last_stream(struct http2 *h)
 {
         h->goaway_at_ms = 0;
-        nghttp2_submit_goaway(
-                h->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR, NULL, 0);
+        if (h->is_ended)
+                return;
+        h->is_last = true;
+        http2_put_goaway(&h->control, h->last_stream, HTTP2_NO_ERROR);
 }
 
 /* RFC 9113 6.8: first that there will be an end, and after a round trip where it was: no request is lost in between. */
@@ -53,21 +45,20 @@ void http2_drain(struct http2 *h)
                 return;
         h->is_draining = true;
         h->goaway_at_ms = h->pool->now_ms + DRAIN_ROUND_TRIP_MS;
-        nghttp2_submit_shutdown_notice(h->session);
-        nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
+        http2_put_goaway(&h->control, INT32_MAX, HTTP2_NO_ERROR);
+        http2_put_ping(&h->control, 0, BYTES_LIT("draining"));
 }
 
 bool http2_is_over(const struct http2 *h)
 {
-        if (h->is_ended)
-                return h->is_dead || !nghttp2_session_want_write(h->session);
-        /* With streams open it wants to read, unless it has ended the session itself. */
-        return !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
+        if (h->control.len > 0 && !builder_failed(&h->control))
+                return false;
+        return h->is_ended || (h->n_streams == 0 && (h->is_last || h->is_left));
 }
 
 bool http2_is_busy(const struct http2 *h)
 {
-        return h->n_streams > 0 || h->goaway_at_ms > 0;
+        return h->n_streams > 0 || h->goaway_at_ms > 0 || h->rest_deadline_ms > 0;
 }
 
 bool http2_take_progress(struct http2 *h)
@@ -78,166 +69,138 @@ bool http2_take_progress(struct http2 *h)
         return has_progress;
 }
 
-/* ---- what nghttp2 tells ---- */
+/* ---- streams that end before their answer ---- */
 
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+bool http2_is_idle(const struct http2 *h, uint32_t id)
 {
-        struct http2 *h = user_data;
-
-        if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-                return 0;
-        h->current = http2_stream_new(h, frame->hd.stream_id);
-        if (!h->current)
-                return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-        nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, h->current);
-        return 0;
+        return id % 2 == 0 || (id > h->last_stream && !h->is_last);
 }
 
-/* The present head's stream is remembered: no look-up for each field. Trailers have none; they mean nothing here. */
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
-        void *user_data)
+void http2_count_abort(struct http2 *h)
 {
-        struct http2 *h = user_data;
-        struct http2_stream *s = h->current;
-
-        (void)session;
-        (void)flags;
-        if (!s || s->id != frame->hd.stream_id)
-                return ++h->n_idle_frames > MAX_IDLE_FRAMES ? calm_down(h) : 0;
-        http2_stream_take_field(s, name, value);
-        if (s->list_len > BOMB_FACTOR * h->pool->config.service->limits.max_head)
-                return calm_down(h);
-        return 0;
+        if (++h->n_aborts > MAX_ABORTS)
+                http2_terminate(h, HTTP2_ENHANCE_YOUR_CALM);
 }
 
-/* Malformed fields that may be ignored are not (RFC 9113 8.2.1): the stream is reset. */
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-        uint8_t flags, void *user_data)
+void http2_note_reset(struct http2 *h, uint32_t id)
 {
-        (void)session;
-        (void)frame;
-        (void)name;
-        (void)value;
-        (void)flags;
-        (void)user_data;
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        uint32_t *slot = &h->resets[h->n_resets++ % HTTP2_RESETS];
+
+        if (*slot > h->forgotten)
+                h->forgotten = *slot;
+        *slot = id;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *user_data)
+bool http2_was_reset(const struct http2 *h, uint32_t id)
 {
-        struct http2_stream *s = nghttp2_session_get_stream_user_data(session, id);
+        bool was_reset = id <= h->forgotten; /* perhaps */
 
-        (void)flags;
-        (void)user_data;
-        if (s)
-                http2_stream_take_body(s, bytes_make(data, len));
-        return 0;
+        if (http2_is_idle(h, id))
+                return false;
+        for (unsigned i = 0; i < HTTP2_RESETS; i++)
+                was_reset |= h->resets[i] == id;
+        return was_reset || id > h->last_stream; /* RFC 9113 6.8: behind the last one */
 }
 
-/* RFC 9110 10.1.1 */
-static void say_continue(struct http2_stream *s)
+void http2_reset_id(struct http2 *h, uint32_t id, enum http2_error error)
 {
-        static const nghttp2_nv status = {
-                (uint8_t *)":status", (uint8_t *)"100", 7, 3, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-
-        if (s->fields[FIELD_EXPECT])
-                nghttp2_submit_headers(s->session->session, NGHTTP2_FLAG_NONE, s->id, NULL, &status, 1, NULL);
+        if (h->is_ended)
+                return;
+        http2_put_rst_stream(&h->control, id, error);
+        http2_note_reset(h, id);
+        http2_count_abort(h);
 }
 
-/* A request is whole, or wrong already: it is queued, no more. */
-static void on_request_frame(struct http2_stream *s, const nghttp2_frame *frame)
+void http2_reset(struct http2_stream *s, enum http2_error error)
 {
         struct http2 *h = s->session;
+        uint32_t id = s->id;
 
-        if (s->state != STREAM_RECEIVING)
-                return;
-        if (!s->is_head_whole) {
-                h->current = NULL;
-                http2_stream_check_head(s);
-                if (h->n_kept > MAX_KEPT && h->n_streams > 1) {
-                        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_REFUSED_STREAM);
-                        return;
-                }
-        }
-        s->is_whole = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-        if (s->is_whole || s->refusal != 0)
-                http2_stream_move(s, STREAM_READY);
-        else if (frame->hd.type == NGHTTP2_HEADERS)
-                say_continue(s);
-}
-
-static bool is_request_frame(const nghttp2_frame *frame)
-{
-        return frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
-}
-
-static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
-{
-        struct http2 *h = user_data;
-        struct http2_stream *s = is_request_frame(frame) ? nghttp2_session_get_stream_user_data(session, frame->hd.stream_id) : NULL;
-
-        if (++h->n_idle_frames > MAX_IDLE_FRAMES)
-                return calm_down(h);
-        if (s)
-                on_request_frame(s, frame);
-        if (frame->hd.type == NGHTTP2_PING && frame->hd.flags & NGHTTP2_FLAG_ACK && h->goaway_at_ms > 0)
-                say_last_stream(h);
-        return 0;
-}
-
-/* Frames that make us reset a stream count as its client's resets do. */
-static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user_data)
-{
-        struct http2 *h = user_data;
-
-        (void)session;
-        (void)frame;
-        (void)error;
-        return ++h->n_aborts > MAX_ABORTS ? calm_down(h) : 0;
-}
-
-/* RFC 9113 8.1: the answer is complete and went out; the rest of the request is not wanted. */
-static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
-{
-        struct http2_stream *s;
-
-        (void)user_data;
-        if (frame->hd.type != NGHTTP2_HEADERS || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-                return 0;
-        s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-        if (s && !s->is_whole)
-                nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
-        return 0;
-}
-
-static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user_data)
-{
-        struct http2 *h = user_data;
-        struct http2_stream *s = nghttp2_session_get_stream_user_data(session, id);
-        bool is_answered = s && s->is_answered;
-
-        (void)code;
-        if (s)
-                http2_stream_free(s);
-        if (!is_answered && ++h->n_aborts > MAX_ABORTS)
-                terminate(h, NGHTTP2_ENHANCE_YOUR_CALM);
-        return 0;
+        http2_stream_free(s);
+        http2_reset_id(h, id, error);
 }
 
 /* ---- receiving ---- */
 
-/* A stream closed for being one too many ends it all, but not in the middle of a frame that nghttp2 is at. */
-void http2_receive(struct http2 *h, struct bytes in)
-{
-        ssize_t n;
+static http2_handler *const HANDLERS[HTTP2_TYPES] = {
+        [HTTP2_DATA] = http2_on_data,
+        [HTTP2_HEADERS] = http2_on_headers,
+        [HTTP2_RST_STREAM] = http2_on_rst_stream,
+        [HTTP2_SETTINGS] = http2_on_settings,
+        [HTTP2_PING] = http2_on_ping,
+        [HTTP2_GOAWAY] = http2_on_goaway,
+        [HTTP2_WINDOW_UPDATE] = http2_on_window_update,
+        [HTTP2_CONTINUATION] = http2_on_continuation,
+        /* PRIORITY: there are no priorities any more (RFC 9113 5.3.2) */
+};
 
-        if (h->is_ended)
-                return;
-        n = nghttp2_session_mem_recv(h->session, in.data, in.len);
-        if (n >= 0)
-                return;
-        terminate(h, n == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM : n == NGHTTP2_ERR_NOMEM ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_PROTOCOL_ERROR);
+static enum http2_error check(struct http2 *h, const struct http2_frame *f)
+{
+        if (!h->has_settings && (f->type != HTTP2_SETTINGS || f->flags & HTTP2_ACK)) /* RFC 9113 3.4 */
+                return HTTP2_PROTOCOL_ERROR;
+        h->has_settings = true;
+        if (h->block.stream > 0 && (f->type != HTTP2_CONTINUATION || f->stream != h->block.stream)) /* RFC 9113 6.2 */
+                return HTTP2_PROTOCOL_ERROR;
+        if (++h->n_idle_frames > MAX_IDLE_FRAMES)
+                return HTTP2_ENHANCE_YOUR_CALM;
+        return http2_frame_check(f);
 }
+
+static void handle(struct http2 *h, struct http2_frame *f)
+{
+        enum http2_error error = check(h, f);
+
+        if (error != HTTP2_NO_ERROR)
+                http2_terminate(h, error);
+        else if (f->type < HTTP2_TYPES && HANDLERS[f->type])
+                HANDLERS[f->type](h, f);
+}
+
+/* RFC 9113 3.4. With TLS it has not been looked at yet. */
+MUST_CHECK static enum err take_preface(struct http2 *h, struct bytes *in)
+{
+        static const struct bytes preface = BYTES_LIT(HTTP2_PREFACE);
+        size_t n = in->len < preface.len ? in->len : preface.len;
+        struct bytes taken;
+
+        if (memcmp(in->data, preface.data, n) != 0)
+                return ERR_INVALID;
+        if (bytes_take(in, preface.len, &taken) != OK)
+                return ERR_AGAIN;
+        h->has_begun = true;
+        return OK;
+}
+
+/* A frame that is not whole has as long as a request's head. */
+static void note_rest(struct http2 *h, bool is_rest)
+{
+        if (!is_rest)
+                h->rest_deadline_ms = 0;
+        else if (h->rest_deadline_ms == 0)
+                h->rest_deadline_ms = h->pool->now_ms + 1000 * h->pool->config.service->conf->header_timeout_s;
+}
+
+size_t http2_receive(struct http2 *h, struct bytes in)
+{
+        struct bytes rest = in;
+        struct http2_frame f;
+        enum err e = h->has_begun || h->is_ended ? OK : take_preface(h, &rest);
+
+        if (e == ERR_INVALID)
+                http2_terminate(h, HTTP2_PROTOCOL_ERROR);
+        while (!h->is_ended && e == OK && (e = http2_frame_take(&rest, &f)) == OK) {
+                handle(h, &f);
+                h->rest_deadline_ms = 0;
+        }
+        if (e == ERR_RANGE)
+                http2_terminate(h, HTTP2_FRAME_SIZE_ERROR);
+        if (h->is_ended)
+                rest.len = 0;
+        note_rest(h, rest.len > 0);
+        return in.len - rest.len;
+}
+
+/* ---- time ---- */
 
 static void end_late(struct http2_stream *s)
 {
@@ -249,9 +212,9 @@ static void end_late(struct http2_stream *s)
                 s->sign.refused = true;
                 http2_stream_move(s, STREAM_READY);
         } else if (!s->is_head_whole) {
-                terminate(h, NGHTTP2_PROTOCOL_ERROR); /* inside a field block nothing else can be said */
+                http2_terminate(h, HTTP2_PROTOCOL_ERROR); /* inside a field block nothing else can be said */
         } else {
-                nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+                http2_reset(s, HTTP2_CANCEL);
         }
 }
 
@@ -260,10 +223,10 @@ void http2_tick(struct http2 *h)
         int64_t now_ms = h->pool->now_ms;
 
         for (unsigned i = 0; i < STREAM_STATES; i++) {
-                struct http2_stream *s = http2_stream_next(&h->lists[i]);
+                struct http2_stream *s = h->lists[i].first;
 
                 while (s) {
-                        struct http2_stream *next = http2_stream_next(s);
+                        struct http2_stream *next = s->next;
 
                         if (s->deadline_ms <= now_ms)
                                 end_late(s);
@@ -271,26 +234,12 @@ void http2_tick(struct http2 *h)
                 }
         }
         if (h->goaway_at_ms > 0 && h->goaway_at_ms <= now_ms)
-                say_last_stream(h);
+                http2_say_last_stream(h);
+        if (h->rest_deadline_ms > 0 && h->rest_deadline_ms <= now_ms)
+                http2_terminate(h, HTTP2_PROTOCOL_ERROR);
 }
 
 /* ---- life ---- */
-
-static bool submit_settings(struct http2 *h)
-{
-        const struct http1_limits *limits = &h->pool->config.service->limits;
-        uint32_t window = limits->max_body > WINDOW_DEFAULT ? (uint32_t)limits->max_body : WINDOW_DEFAULT;
-        nghttp2_settings_entry settings[] = {
-                {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, HTTP2_MAX_STREAMS},
-                {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->max_head},
-                {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-                {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window},
-        };
-        size_t n = sizeof settings / sizeof settings[0] - (window == WINDOW_DEFAULT);
-
-        return nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, n) == 0 &&
-                nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, (int32_t)window) == 0;
-}
 
 struct http2 *http2_new(struct http2_pool *pool, void *owner)
 {
@@ -300,9 +249,12 @@ struct http2 *http2_new(struct http2_pool *pool, void *owner)
                 return NULL;
         h->pool = pool;
         h->owner = owner;
-        for (unsigned i = 0; i < STREAM_STATES; i++)
-                h->lists[i].next = h->lists[i].previous = &h->lists[i];
-        if (nghttp2_session_server_new2(&h->session, pool->callbacks, h, pool->option) != 0 || !submit_settings(h)) {
+        h->send_window = h->initial_window = HTTP2_WINDOW_DEFAULT;
+        h->receive_window = pool->window;
+        hpack_init(&h->hpack);
+        http2_put_greeting(h);
+        h->greeting_len = h->control.len;
+        if (builder_failed(&h->control)) {
                 http2_free(h);
                 return NULL;
         }
@@ -316,27 +268,12 @@ void http2_free(struct http2 *h)
         if (!h)
                 return;
         for (unsigned i = 0; i < STREAM_STATES; i++)
-                while ((s = http2_stream_next(&h->lists[i])) != NULL)
+                while ((s = h->lists[i].first) != NULL)
                         http2_stream_free(s);
-        nghttp2_session_del(h->session);
+        hpack_done(&h->hpack);
+        builder_done(&h->block.octets);
+        builder_done(&h->control);
         free(h);
-}
-
-static bool make_callbacks(struct http2_pool *pool)
-{
-        if (nghttp2_session_callbacks_new(&pool->callbacks) != 0 || nghttp2_option_new(&pool->option) != 0)
-                return false;
-        nghttp2_session_callbacks_set_on_begin_headers_callback(pool->callbacks, on_begin_headers);
-        nghttp2_session_callbacks_set_on_header_callback2(pool->callbacks, on_header);
-        nghttp2_session_callbacks_set_on_invalid_header_callback2(pool->callbacks, on_invalid_header);
-        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(pool->callbacks, on_data);
-        nghttp2_session_callbacks_set_on_frame_recv_callback(pool->callbacks, on_frame);
-        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(pool->callbacks, on_invalid_frame);
-        nghttp2_session_callbacks_set_on_frame_send_callback(pool->callbacks, on_frame_sent);
-        nghttp2_session_callbacks_set_on_stream_close_callback(pool->callbacks, on_stream_close);
-        nghttp2_option_set_no_closed_streams(pool->option, 1);
-        nghttp2_option_set_max_outbound_ack(pool->option, 100);
-        return true;
 }
 
 struct http2_pool *http2_pool_new(const struct http2_pool_config *config)
@@ -346,12 +283,14 @@ struct http2_pool *http2_pool_new(const struct http2_pool_config *config)
         if (!pool)
                 return NULL;
         pool->config = *config;
+        pool->window = config->service->limits.max_body > HTTP2_WINDOW_DEFAULT ? (int32_t)config->service->limits.max_body : HTTP2_WINDOW_DEFAULT;
         pool->out_memory = malloc(OUT_SIZE);
-        if (!pool->out_memory || !make_callbacks(pool)) {
+        if (!pool->out_memory) {
                 http2_pool_free(pool);
                 return NULL;
         }
         pool->out = builder_fixed(pool->out_memory, OUT_SIZE);
+        huffman_init(&pool->hpack.huffman);
         return pool;
 }
 
@@ -365,8 +304,6 @@ void http2_pool_free(struct http2_pool *pool)
                 free(pool->free);
                 pool->free = next;
         }
-        nghttp2_session_callbacks_del(pool->callbacks);
-        nghttp2_option_del(pool->option);
         free(pool->out_memory);
         free(pool);
 }

@@ -1,4 +1,4 @@
-/* http2: one connection's HTTP/2 session (RFC 9113) over nghttp2. It knows no socket: octets are given to it and asked of it.
+/* http2: one connection's HTTP/2 session (RFC 9113). It knows no socket: octets are given to it and asked of it.
  *
  *  - A request that is whole is only queued. It is handled in a read turn when its answer's first octets are asked for, and only
  *    when the client's windows are open: so that no answer waits in a queue while the truth changes.
@@ -41,8 +41,9 @@ void http2_pool_set_time(struct http2_pool *pool, int64_t now_ms);
 struct http2 *http2_new(struct http2_pool *pool, void *owner);
 void http2_free(struct http2 *session);
 
-/* Takes all of `in`. What is wrong with it is said in what http2_put puts next. */
-void http2_receive(struct http2 *session, struct bytes in);
+/* How many octets of `in` it took: the rest, of a frame that is not whole, is to be given again with what comes after it. What is wrong
+ * with them is said in what http2_put puts next. */
+MUST_CHECK size_t http2_receive(struct http2 *session, struct bytes in);
 /* Octets to send next into `out`, which is empty; none: all is said for now. */
 void http2_put(struct http2 *session, struct builder *out);
 /* GOAWAY goes out with what is put next, and nothing is read any more; what is open is dropped. */

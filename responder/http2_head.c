@@ -1,131 +1,197 @@
-/* http2_head: an answer as HTTP/2 fields. They are those of head.c; what HTTP/1 says by Connection is said by GOAWAY here. */
+/* http2_head: an answer as HTTP/2 fields. They are those of head.c; what HTTP/1 says by Connection is said by GOAWAY here. Nothing goes into a
+ * table (RFC 7541 6.2.2): most values are an answer's own, and what is rendered may be thrown away and rendered again. */
 #include "base/clock.h"
 #include "responder/http2_session.h"
 
-#define NAME(literal) BYTES_LIT(literal)
-
-struct head {
-        struct http2_pool *pool;
-        struct service *service;
-        struct builder *out;
-        nghttp2_nv *fields;
-        unsigned n;
-        size_t at; /* where the value that is being written begins */
+/* Of the static table (RFC 7541 Appendix A), all in two octets. */
+enum name {
+        NAME_STATUS = 8,
+        NAME_ACCEPT_RANGES = 18,
+        NAME_ALLOW = 22,
+        NAME_CACHE_CONTROL = 24,
+        NAME_CONTENT_LENGTH = 28,
+        NAME_CONTENT_RANGE = 30,
+        NAME_CONTENT_TYPE = 31,
+        NAME_DATE = 33,
+        NAME_ETAG = 34,
+        NAME_EXPIRES = 36,
+        NAME_LAST_MODIFIED = 44,
+        NAME_RETRY_AFTER = 53,
 };
 
-static void add(struct head *h, struct bytes name, struct bytes value, uint8_t flags)
+#define LITERAL 0x00
+#define INDEXED 0x80
+#define TABLE_SIZE_0 0x20
+#define PREFIX_4 15
+#define PREFIX_7 127
+
+/* Statuses that have an index of their own. */
+static const struct {
+        uint16_t status;
+        uint8_t index;
+} STATUSES[] = {{200, 8}, {206, 10}, {304, 11}, {400, 12}, {404, 13}, {500, 14}};
+
+/* Room for HEAD_MAX octets is made sure of before the first. */
+static inline void put_octet(struct builder *out, uint8_t octet)
 {
-        h->fields[h->n++] = (nghttp2_nv){(uint8_t *)name.data, (uint8_t *)value.data, name.len, value.len,
-                (uint8_t)(flags | NGHTTP2_NV_FLAG_NO_COPY_NAME)};
+        out->data[out->len++] = octet;
 }
 
-static void add_static(struct head *h, struct bytes name, struct bytes value)
+static inline void put(struct builder *out, struct bytes b)
 {
-        add(h, name, value, NGHTTP2_NV_FLAG_NO_COPY_VALUE);
+        memcpy(&out->data[out->len], b.data, b.len);
+        out->len += b.len;
 }
 
-/* A value is what is put to `out` between begin and end. */
-static struct builder *begin(struct head *h)
+/* RFC 7541 5.1; lengths are below 2^14 here. */
+static void put_len(struct builder *out, size_t len)
 {
-        h->at = h->out->len;
-        return h->out;
+        if (len < PREFIX_7) {
+                put_octet(out, (uint8_t)len);
+                return;
+        }
+        put_octet(out, PREFIX_7);
+        len -= PREFIX_7;
+        if (len >= 128) {
+                put_octet(out, (uint8_t)(len % 128 | 128));
+                len /= 128;
+        }
+        put_octet(out, (uint8_t)len);
 }
 
-static void end_as(struct head *h, struct bytes name, uint8_t flags)
+static inline void put_name(struct builder *out, enum name name)
 {
-        if (!builder_failed(h->out))
-                add(h, name, bytes_make(&h->out->data[h->at], h->out->len - h->at), flags);
+        put_octet(out, LITERAL | PREFIX_4);
+        put_octet(out, (uint8_t)(name - PREFIX_4));
 }
 
-static void end(struct head *h, struct bytes name)
+static inline void put_text(struct builder *out, enum name name, struct bytes value)
 {
-        end_as(h, name, NGHTTP2_NV_FLAG_NONE);
+        put_name(out, name);
+        put_len(out, value.len);
+        put(out, value);
 }
 
-static void add_number(struct head *h, struct bytes name, uint64_t n)
+/* A value of less than PREFIX_7 octets is what is put between begin and end. */
+static inline size_t begin(struct builder *out, enum name name)
 {
-        head_put_number(begin(h), n);
-        end(h, name);
+        put_name(out, name);
+        put_octet(out, 0);
+        return out->len;
 }
 
-static void put_date(struct head *h, int64_t time_s)
+static inline void end(struct builder *out, size_t at)
 {
-        builder_put(begin(h), bytes_make(dates_text(&h->service->dates, time_s), CLOCK_HTTP_LEN));
+        out->data[at - 1] = (uint8_t)(out->len - at);
 }
 
-static void add_date(struct head *h, struct bytes name, int64_t time_s)
+static void put_number(struct builder *out, enum name name, uint64_t n)
 {
-        put_date(h, time_s);
-        end(h, name);
+        size_t at = begin(out, name);
+
+        head_put_number(out, n);
+        end(out, at);
 }
 
-/* Was it sent lately? It counts as sent from now on. */
-static bool is_recent(int64_t *recent, int64_t time_s)
+static void put_date(struct builder *out, struct dates *dates, enum name name, int64_t time_s)
 {
-        int64_t *slot = &recent[(uint64_t)time_s % HTTP2_RECENT_DATES];
-        bool was_sent = *slot == time_s;
-
-        *slot = time_s;
-        return was_sent;
+        put_text(out, name, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
 }
 
-/* A date of one certificate's own. Most are sent once: in HPACK's dynamic table they would push out what all answers share, and nghttp2
- * compares a value with every one of its name in there. Those that many certificates share are worth it. */
-static void add_own_date(struct head *h, struct bytes name, int64_t *recent, int64_t time_s)
+static void put_status(struct builder *out, unsigned status)
 {
-        put_date(h, time_s);
-        end_as(h, name, is_recent(recent, time_s) ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX);
+        for (size_t i = 0; i < sizeof STATUSES / sizeof STATUSES[0]; i++) {
+                if (STATUSES[i].status == status) {
+                        put_octet(out, INDEXED | STATUSES[i].index);
+                        return;
+                }
+        }
+        put_octet(out, LITERAL | NAME_STATUS);
+        put_octet(out, 3);
+        head_put_number(out, status);
 }
 
 /* req 3.1, 3.3, 3.4 */
-static void add_caching(struct head *h, const struct answer *a)
+static void put_caching(struct builder *out, struct dates *dates, const struct answer *a)
 {
+        size_t at;
+
         if (a->last_modified_s > 0 && a->status != 304)
-                add_own_date(h, NAME("last-modified"), h->pool->recent_modified, a->last_modified_s);
+                put_date(out, dates, NAME_LAST_MODIFIED, a->last_modified_s);
         if (a->etag_len > 0) {
-                head_put_etag(begin(h), a);
-                end(h, NAME("etag"));
+                at = begin(out, NAME_ETAG);
+                head_put_etag(out, a);
+                end(out, at);
         }
         if (a->expires_s > 0)
-                add_own_date(h, NAME("expires"), h->pool->recent_expires, a->expires_s);
-        head_put_cache_control(begin(h), a);
-        end(h, NAME("cache-control"));
+                put_date(out, dates, NAME_EXPIRES, a->expires_s);
+        at = begin(out, NAME_CACHE_CONTROL);
+        head_put_cache_control(out, a);
+        end(out, at);
 }
 
-static void add_rare(struct head *h, const struct answer *a)
+static void put_tags(struct builder *out, const struct answer *a)
+{
+        put_octet(out, LITERAL);
+        put_len(out, a->tags_name.len);
+        put(out, a->tags_name);
+        put_len(out, a->tags.len);
+        put(out, a->tags);
+}
+
+static void put_ranges(struct builder *out, const struct answer *a)
+{
+        size_t at;
+
+        put_text(out, NAME_ACCEPT_RANGES, BYTES_LIT("bytes"));
+        if (a->status != 206 && a->status != 416)
+                return;
+        at = begin(out, NAME_CONTENT_RANGE);
+        head_put_content_range(out, a);
+        end(out, at);
+}
+
+static void put_rare(struct builder *out, const struct answer *a)
 {
         if (a->allow)
-                add_static(h, NAME("allow"), bytes_str(a->allow));
+                put_text(out, NAME_ALLOW, bytes_str(a->allow));
         if (a->retry_after_s > 0)
-                add_number(h, NAME("retry-after"), a->retry_after_s);
-        if (a->tags_name.len > 0) {
-                builder_put(begin(h), a->tags);
-                end(h, a->tags_name);
-        }
-        if (a->total_len == 0)
-                return;
-        add_static(h, NAME("accept-ranges"), BYTES_LIT("bytes"));
-        if (a->status == 206 || a->status == 416) {
-                head_put_content_range(begin(h), a);
-                end(h, NAME("content-range"));
-        }
+                put_number(out, NAME_RETRY_AFTER, a->retry_after_s);
+        if (a->tags_name.len > 0)
+                put_tags(out, a);
+        if (a->total_len > 0)
+                put_ranges(out, a);
 }
 
-unsigned http2_head_make(struct http2_pool *pool, const struct answer *a, int64_t now_s, nghttp2_nv *ret_head)
+static bool begin_block(struct http2 *h, struct builder *out)
 {
-        struct service *s = pool->config.service;
-        struct head h = {.pool = pool, .service = s, .out = &s->out, .fields = ret_head};
+        if (!builder_extend(out, HEAD_MAX))
+                return false;
+        out->len -= HEAD_MAX;
+        if (!h->has_no_table) /* once, so that no SETTINGS_HEADER_TABLE_SIZE can ask for it (RFC 7541 4.2) */
+                put_octet(out, TABLE_SIZE_0);
+        h->has_no_table = true;
+        return true;
+}
 
-        if (a->status == 200)
-                add_static(&h, NAME(":status"), BYTES_LIT("200"));
-        else
-                add_number(&h, NAME(":status"), a->status);
-        add_date(&h, NAME("date"), now_s);
+void http2_head_put_continue(struct http2 *h, struct builder *out)
+{
+        if (begin_block(h, out))
+                put_status(out, 100);
+}
+
+void http2_head_put(struct http2 *h, struct builder *out, const struct answer *a, int64_t now_s)
+{
+        struct dates *dates = &h->pool->config.service->dates;
+
+        if (!begin_block(h, out))
+                return;
+        put_status(out, a->status);
+        put_date(out, dates, NAME_DATE, now_s);
         if (a->status != 304) {
-                add_static(&h, NAME("content-type"), head_content_type(a->content));
-                add_number(&h, NAME("content-length"), a->body_len);
+                put_text(out, NAME_CONTENT_TYPE, head_content_type(a->content));
+                put_number(out, NAME_CONTENT_LENGTH, a->body_len);
         }
-        add_caching(&h, a);
-        add_rare(&h, a);
-        return h.n;
+        put_caching(out, dates, a);
+        put_rare(out, a);
 }

@@ -9,48 +9,44 @@
 
 /* Pseudo-fields beside HTTP1_MAX_FIELDS others. */
 #define MAX_FIELDS (HTTP1_MAX_FIELDS + 4)
-/* RFC 9113 6.5.2: what a field counts beside its octets. */
-#define FIELD_OVERHEAD 32
 
-static const struct bytes NAMES[FIELD_N] = {
-        [FIELD_METHOD] = BYTES_LIT(":method"),
-        [FIELD_PATH] = BYTES_LIT(":path"),
-        [FIELD_AUTHORITY] = BYTES_LIT(":authority"),
-        [FIELD_HOST] = BYTES_LIT("host"),
-        [FIELD_CONTENT_TYPE] = BYTES_LIT("content-type"),
-        [FIELD_IF_NONE_MATCH] = BYTES_LIT("if-none-match"),
-        [FIELD_IF_MODIFIED_SINCE] = BYTES_LIT("if-modified-since"),
-        [FIELD_RANGE] = BYTES_LIT("range"),
-        [FIELD_IF_RANGE] = BYTES_LIT("if-range"),
-        [FIELD_EXPECT] = BYTES_LIT("expect"),
-};
-
-static struct bytes rcbuf_bytes(nghttp2_rcbuf *b)
-{
-        nghttp2_vec v = nghttp2_rcbuf_get_buf(b);
-
-        return bytes_make(v.base, v.len);
-}
+#define BIT(field) (1u << (field))
+/* Whose values are kept. */
+#define KEPT                                                                                                                         \
+        (BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_TYPE) | BIT(FIELD_IF_NONE_MATCH) |             \
+                BIT(FIELD_IF_MODIFIED_SINCE) | BIT(FIELD_RANGE) | BIT(FIELD_IF_RANGE) | BIT(FIELD_EXPECT))
+/* That come once or make the request malformed (RFC 9113 8.3.1; RFC 9110 7.2, 8.6). */
+#define ONCE                                                                                                                         \
+        (BIT(FIELD_METHOD) | BIT(FIELD_SCHEME) | BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_LENGTH))
 
 /* ---- lists ---- */
 
-struct http2_stream *http2_stream_next(const struct http2_stream *s)
+static void link_last(struct http2_list *list, struct http2_stream *s)
 {
-        return s->next->session ? s->next : NULL; /* the head of a list has no session */
+        s->next = NULL;
+        s->previous = list->last;
+        if (list->last)
+                list->last->next = s;
+        else
+                list->first = s;
+        list->last = s;
 }
 
-static void link_last(struct http2_stream *head, struct http2_stream *s)
+static void unlink_stream(struct http2_list *list, struct http2_stream *s)
 {
-        s->next = head;
-        s->previous = head->previous;
-        head->previous->next = s;
-        head->previous = s;
+        if (s->next)
+                s->next->previous = s->previous;
+        else
+                list->last = s->previous;
+        if (s->previous)
+                s->previous->next = s->next;
+        else
+                list->first = s->next;
 }
 
-static void unlink_stream(struct http2_stream *s)
+static struct http2_list *list_of(const struct http2_stream *s)
 {
-        s->next->previous = s->previous;
-        s->previous->next = s->next;
+        return &s->session->lists[s->state];
 }
 
 static int64_t patience_ms(const struct conf *conf, enum http2_state state)
@@ -72,8 +68,24 @@ static void enter(struct http2_stream *s, enum http2_state state)
 
 void http2_stream_move(struct http2_stream *s, enum http2_state state)
 {
-        unlink_stream(s);
+        unlink_stream(list_of(s), s);
         enter(s, state);
+}
+
+void http2_stream_rotate(struct http2_stream *s)
+{
+        unlink_stream(list_of(s), s);
+        link_last(list_of(s), s);
+}
+
+/* Whose request is being received comes first: most frames are for those, and most often for the oldest. */
+struct http2_stream *http2_stream_find(struct http2 *h, uint32_t id)
+{
+        for (unsigned i = 0; i < STREAM_STATES; i++)
+                for (struct http2_stream *s = h->lists[i].first; s; s = s->next)
+                        if (s->id == id)
+                                return s;
+        return NULL;
 }
 
 /* ---- life ---- */
@@ -117,16 +129,18 @@ static void on_engine_answer(struct parked *parked, const struct msg_sign_answer
         config->on_settle(h->owner);
 }
 
-struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
+struct http2_stream *http2_stream_new(struct http2 *h, uint32_t id)
 {
         struct http2_stream *s = take_memory(h->pool);
 
         if (!s)
                 return NULL;
         memset(s, 0, offsetof(struct http2_stream, small));
-        memset(&s->out, 0, sizeof *s - offsetof(struct http2_stream, out));
         s->session = h;
         s->id = id;
+        s->send_window = h->initial_window;
+        s->receive_window = h->pool->window;
+        s->content_length = -1;
         s->parked.on_answer = on_engine_answer;
         h->n_streams++;
         enter(s, STREAM_RECEIVING);
@@ -137,11 +151,9 @@ void http2_stream_free(struct http2_stream *s)
 {
         struct http2 *h = s->session;
 
-        unlink_stream(s);
+        unlink_stream(list_of(s), s);
         sign_client_leave(&s->parked.waiter);
-        for (unsigned i = 0; i < FIELD_N; i++)
-                if (s->fields[i])
-                        nghttp2_rcbuf_decref(s->fields[i]);
+        free(s->kept);
         free(s->body);
         free(s->held);
         h->n_held -= s->held_len;
@@ -156,7 +168,7 @@ void http2_stream_free(struct http2_stream *s)
         give_memory(h->pool, s);
 }
 
-/* ---- the request ---- */
+/* ---- the request's fields ---- */
 
 void http2_stream_refuse(struct http2_stream *s, unsigned status)
 {
@@ -164,43 +176,103 @@ void http2_stream_refuse(struct http2_stream *s, unsigned status)
                 s->refusal = (uint16_t)status;
 }
 
+static const uint8_t *kept(const struct http2_stream *s)
+{
+        return s->kept ? s->kept : s->small_kept;
+}
+
 struct bytes http2_stream_field(const struct http2_stream *s, enum http2_field field)
 {
-        struct bytes value = s->fields[field] ? rcbuf_bytes(s->fields[field]) : BYTES_NONE;
-
+        if (!(s->seen & BIT(field)))
+                return BYTES_NONE;
         /* As in HTTP/1: repeated, a condition is ignored altogether. */
-        return s->repeated & 1u << field ? bytes_make(value.data, 0) : value;
+        return bytes_make(&kept(s)[s->values[field].at], s->repeated & BIT(field) ? 0 : s->values[field].len);
 }
 
-static enum http2_field find_field(struct bytes name)
+/* `more` octets of memory that has begun in `small`, and holds `len` of them. NULL: there is none. */
+static uint8_t *grow(uint8_t *memory, const uint8_t *small, size_t small_cap, size_t len, size_t need, size_t *cap)
 {
-        unsigned i = 0;
+        size_t n = memory ? *cap : small_cap;
+        uint8_t *more;
 
-        while (i < FIELD_N && !bytes_equal(name, NAMES[i]))
-                i++;
-        return (enum http2_field)i;
+        while (n < need)
+                n *= 2;
+        more = realloc(memory, n);
+        if (!more)
+                return NULL;
+        if (!memory)
+                memcpy(more, small, len);
+        *cap = n;
+        return more;
 }
 
-void http2_stream_take_field(struct http2_stream *s, nghttp2_rcbuf *name_buffer, nghttp2_rcbuf *value_buffer)
+static bool keep(struct http2_stream *s, enum http2_field field, struct bytes value)
 {
-        const struct http1_limits *limits = &s->session->pool->config.service->limits;
-        struct bytes name = rcbuf_bytes(name_buffer), value = rcbuf_bytes(value_buffer);
-        enum http2_field field;
+        size_t cap = s->kept ? s->kept_cap : sizeof s->small_kept;
 
-        s->list_len += name.len + value.len + FIELD_OVERHEAD;
-        if (++s->n_fields > MAX_FIELDS || s->list_len > limits->max_head)
-                http2_stream_refuse(s, 431);
-        field = s->refusal == 0 ? find_field(name) : FIELD_N;
-        if (field == FIELD_N)
+        if (s->kept_len + value.len > cap) {
+                uint8_t *more = grow(s->kept, s->small_kept, sizeof s->small_kept, s->kept_len, s->kept_len + value.len, &cap);
+
+                if (!more)
+                        return false;
+                s->kept = more;
+                s->kept_cap = (uint32_t)cap;
+        }
+        memcpy(s->kept ? &s->kept[s->kept_len] : &s->small_kept[s->kept_len], value.data, value.len);
+        s->values[field] = (struct span){s->kept_len, (uint32_t)value.len};
+        s->kept_len += (uint32_t)value.len;
+        s->session->n_kept += value.len;
+        return true;
+}
+
+static int64_t read_number(struct bytes text)
+{
+        int64_t n = 0;
+
+        for (size_t i = 0; i < text.len; i++)
+                n = 10 * n + (text.data[i] - '0');
+        return n;
+}
+
+static void take_method(struct http2_stream *s, struct bytes value)
+{
+        s->method = request_find_method(value);
+        if (s->method != METHOD_OTHER)
                 return;
-        if (s->fields[field]) {
-                s->repeated |= (uint16_t)(1u << field);
+        s->is_connect = bytes_equal(value, BYTES_LIT("CONNECT"));
+        s->is_options = bytes_equal(value, BYTES_LIT("OPTIONS"));
+}
+
+static void take_known(struct http2_stream *s, enum http2_field field, struct bytes value)
+{
+        if (s->seen & BIT(field)) {
+                s->repeated |= (uint16_t)BIT(field);
+                s->is_malformed |= (ONCE & BIT(field)) != 0;
                 return;
         }
-        nghttp2_rcbuf_incref(value_buffer);
-        s->fields[field] = value_buffer;
-        s->kept_len += value.len;
-        s->session->n_kept += value.len;
+        s->seen |= (uint16_t)BIT(field);
+        if (field == FIELD_METHOD)
+                take_method(s, value);
+        else if (field == FIELD_SCHEME)
+                s->is_http = bytes_equal(value, BYTES_LIT("http")) || bytes_equal(value, BYTES_LIT("https"));
+        else if (field == FIELD_CONTENT_LENGTH)
+                s->content_length = read_number(value);
+        else if (KEPT & BIT(field) && s->refusal == 0 && !keep(s, field, value))
+                http2_stream_refuse(s, 503);
+}
+
+void http2_stream_take_field(struct http2_stream *s, const struct hpack_field *f)
+{
+        const struct http1_limits *limits = &s->session->pool->config.service->limits;
+
+        s->list_len += f->name.len + f->value.len + HPACK_OVERHEAD;
+        if (++s->n_fields > MAX_FIELDS || s->list_len > limits->max_head)
+                http2_stream_refuse(s, 431);
+        /* RFC 9113 8.2, 8.3: pseudo-fields stand before all others */
+        s->is_malformed |= !f->is_sound || (http2_field_is_pseudo(f->field) && s->has_regular);
+        s->has_regular |= !http2_field_is_pseudo(f->field);
+        if (!s->is_malformed && f->field < FIELD_N)
+                take_known(s, f->field, f->value);
 }
 
 /* RFC 9113 8.3.1: no user information; and a Host that names another is malformed. */
@@ -214,67 +286,100 @@ static bool is_authority_sound(const struct http2_stream *s)
                 (authority.len == host.len && strncasecmp((const char *)authority.data, (const char *)host.data, host.len) == 0);
 }
 
+static bool has(const struct http2_stream *s, unsigned fields)
+{
+        return (s->seen & fields) == fields;
+}
+
+/* RFC 9113 8.3.1; CONNECT has its authority only: 8.5. */
+static bool has_target(const struct http2_stream *s)
+{
+        bool has_authority = has(s, BIT(FIELD_AUTHORITY)) || has(s, BIT(FIELD_HOST));
+
+        if (s->is_connect)
+                return has(s, BIT(FIELD_AUTHORITY)) && !has(s, BIT(FIELD_PATH)) && !has(s, BIT(FIELD_SCHEME));
+        return has_authority && has(s, BIT(FIELD_METHOD) | BIT(FIELD_SCHEME) | BIT(FIELD_PATH));
+}
+
+/* RFC 9113 8.3.1: with http it begins with '/', or is the '*' of OPTIONS; and it is a value like any other (8.2.1). */
+static bool is_path_sound(const struct http2_stream *s, struct bytes path)
+{
+        if (path.len == 0 || !http2_field_is_value(path))
+                return false;
+        return !s->is_http || path.data[0] == '/' || (s->is_options && bytes_equal(path, BYTES_LIT("*")));
+}
+
+static void check_path(struct http2_stream *s)
+{
+        struct bytes path = http2_stream_field(s, FIELD_PATH);
+        struct request r = {0};
+
+        s->path_len = (uint32_t)path.len;
+        if (path.len > s->session->pool->config.service->limits.max_uri)
+                http2_stream_refuse(s, 414);
+        if (s->is_connect || http1_read_origin_form(path, &r)) {
+                s->path_len = (uint32_t)r.path.len;
+                return;
+        }
+        s->is_malformed |= !is_path_sound(s, path);
+        if (!bytes_equal(path, BYTES_LIT("*")))
+                http2_stream_refuse(s, 400);
+}
+
 void http2_stream_check_head(struct http2_stream *s)
 {
-        const struct http1_limits *limits = &s->session->pool->config.service->limits;
-        struct bytes path = http2_stream_field(s, FIELD_PATH), expect = http2_stream_field(s, FIELD_EXPECT);
-        struct request r;
+        struct bytes expect = http2_stream_field(s, FIELD_EXPECT);
 
         s->is_head_whole = true;
-        if (path.len > limits->max_uri)
-                http2_stream_refuse(s, 414);
-        if (!is_authority_sound(s) || s->repeated & (1u << FIELD_HOST | 1u << FIELD_CONTENT_TYPE))
-                http2_stream_refuse(s, 400);
-        if (path.len > 0 && !bytes_equal(path, BYTES_LIT("*")) && !http1_read_origin_form(path, &r))
+        s->is_malformed |= !has_target(s);
+        if (s->is_malformed || s->refusal != 0)
+                return;
+        check_path(s);
+        if (!is_authority_sound(s) || s->repeated & BIT(FIELD_CONTENT_TYPE))
                 http2_stream_refuse(s, 400);
         if (expect.data && (expect.len != 12 || strncasecmp((const char *)expect.data, "100-continue", 12) != 0))
                 http2_stream_refuse(s, 417);
 }
 
-static bool grow_body(struct http2_stream *s, size_t len)
-{
-        size_t cap = s->body_cap > 0 ? s->body_cap : sizeof s->small;
-        uint8_t *more;
-
-        if (len <= cap)
-                return true;
-        while (cap < len)
-                cap *= 2;
-        more = realloc(s->body, cap);
-        if (!more)
-                return false;
-        if (!s->body)
-                memcpy(more, s->small, s->body_len);
-        s->body = more;
-        s->body_cap = cap;
-        return true;
-}
+/* ---- the request's body ---- */
 
 void http2_stream_take_body(struct http2_stream *s, struct bytes data)
 {
-        if (s->body_len + data.len > s->session->pool->config.service->limits.max_body) /* req 1.17 */
+        size_t need = s->body_len + data.len, cap = s->body ? s->body_cap : sizeof s->small;
+
+        if (need > s->session->pool->config.service->limits.max_body) { /* req 1.17 */
                 http2_stream_refuse(s, 413);
-        else if (s->refusal == 0 && !grow_body(s, s->body_len + data.len))
-                http2_stream_refuse(s, 503);
+        } else if (s->refusal == 0 && need > cap) {
+                uint8_t *more = grow(s->body, s->small, sizeof s->small, s->body_len, need, &cap);
+
+                if (more) {
+                        s->body = more;
+                        s->body_cap = cap;
+                } else {
+                        http2_stream_refuse(s, 503);
+                }
+        }
         if (s->refusal != 0)
                 return;
         memcpy(s->body ? &s->body[s->body_len] : &s->small[s->body_len], data.data, data.len);
-        s->body_len += data.len;
+        s->body_len = need;
 }
 
 void http2_stream_request(const struct http2_stream *s, struct request *ret_request)
 {
         struct bytes path = http2_stream_field(s, FIELD_PATH);
-        struct request r = {.method = request_find_method(http2_stream_field(s, FIELD_METHOD)), .protocol = PROTOCOL_HTTP2,
-                .keep_alive = true};
 
-        if (path.len == 0 || !http1_read_origin_form(path, &r))
-                r.path = path.len > 0 ? path : BYTES_LIT("");
-        r.content_type = http2_stream_field(s, FIELD_CONTENT_TYPE);
-        r.if_none_match = http2_stream_field(s, FIELD_IF_NONE_MATCH);
-        r.if_modified_since = http2_stream_field(s, FIELD_IF_MODIFIED_SINCE);
-        r.range = http2_stream_field(s, FIELD_RANGE);
-        r.if_range = http2_stream_field(s, FIELD_IF_RANGE);
-        r.body = bytes_make(s->body ? s->body : s->small, s->body_len);
-        *ret_request = r;
+        *ret_request = (struct request){
+                .method = s->seen & BIT(FIELD_METHOD) ? s->method : METHOD_UNKNOWN,
+                .protocol = PROTOCOL_HTTP2,
+                .keep_alive = true,
+                .path = path.len > 0 ? bytes_make(path.data, s->path_len) : BYTES_LIT(""),
+                .query = path.len > 0 ? bytes_make(&path.data[s->path_len], path.len - s->path_len) : BYTES_NONE,
+                .content_type = http2_stream_field(s, FIELD_CONTENT_TYPE),
+                .if_none_match = http2_stream_field(s, FIELD_IF_NONE_MATCH),
+                .if_modified_since = http2_stream_field(s, FIELD_IF_MODIFIED_SINCE),
+                .range = http2_stream_field(s, FIELD_RANGE),
+                .if_range = http2_stream_field(s, FIELD_IF_RANGE),
+                .body = bytes_make(s->body ? s->body : s->small, s->body_len),
+        };
 }

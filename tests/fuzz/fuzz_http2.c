@@ -53,6 +53,9 @@ static void check(const struct http2 *h)
         HOLDS(h->n_kept <= 64 * 1024 + 2 * service.limits.max_head);
         HOLDS(h->n_held <= 64 * 1024 + SERVICE_OUT_SIZE);
         HOLDS(h->n_files == 0);
+        HOLDS(h->hpack.size <= h->hpack.max && h->hpack.cap <= HPACK_TABLE_SIZE && h->hpack.end <= h->hpack.cap);
+        HOLDS(h->block.octets.len <= service.limits.max_head + 2 * HTTP2_PAYLOAD_MAX);
+        HOLDS(h->send_window <= HTTP2_WINDOW_MAX);
         HOLDS(h->current == NULL || h->current->session == h);
 }
 
@@ -68,16 +71,30 @@ static void put_all(struct http2 *h)
         } while (out->len > 0);
 }
 
+/* `step` octets more each time, with what was not whole the last time. */
+static void receive_all(struct http2 *h, struct bytes in, size_t step)
+{
+        size_t used = 0, seen = 0;
+
+        while (seen < in.len && !http2_is_over(h)) {
+                size_t n;
+
+                seen = step < in.len - seen ? seen + step : in.len;
+                n = http2_receive(h, bytes_make(&in.data[used], seen - used));
+                HOLDS(n <= seen - used);
+                used += n;
+                HOLDS(seen - used < HTTP2_FRAME_HEAD + HTTP2_PAYLOAD_MAX);
+                put_all(h);
+        }
+}
+
 static void run(struct bytes in, size_t step, int64_t late_ms)
 {
         struct http2 *h = http2_new(pool, NULL);
 
         HOLDS(h);
         http2_pool_set_time(pool, 1000);
-        for (size_t at = 0; at < in.len && !http2_is_over(h); at += step) {
-                http2_receive(h, bytes_make(&in.data[at], step < in.len - at ? step : in.len - at));
-                put_all(h);
-        }
+        receive_all(h, in, step);
         if (late_ms > 0) {
                 http2_pool_set_time(pool, 1000 + late_ms);
                 http2_tick(h);

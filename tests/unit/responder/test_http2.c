@@ -8,7 +8,6 @@
 
 #define A "11"
 #define B "22"
-#define ASK(...) (&(struct asking){.serials = {__VA_ARGS__}})
 
 static struct h2_client c; /* one a test; large */
 
@@ -272,7 +271,7 @@ static void a_late_good_is_never_sent(void **state)
         fixture_revoke(*state, A, NOW);
         engine_answer(*state, &first, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
         assert_false(h2_take(&c, number, &r));
-        assert_null(http2_stream_next(&session_of(*state)->lists[STREAM_PARKED])->sign.answer);
+        assert_null(session_of(*state)->lists[STREAM_PARKED].first->sign.answer);
         assert_true(engine_take(*state, &second));
         engine_answer(*state, &second, &(struct ocsp_status){.cert_status = OCSP_REVOKED, .revoked_at_s = NOW}, 1, NOW);
         assert_status(number, OCSP_REVOKED);
@@ -295,7 +294,7 @@ static void an_answer_of_the_engine_is_not_kept_for_when_the_window_opens(void *
         h2_pump(&c);
         engine_answer(*state, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
         assert_false(h2_take(&c, number, &r));
-        assert_null(http2_stream_next(&session_of(*state)->lists[STREAM_READY])->sign.answer); /* its memory is gone */
+        assert_null(session_of(*state)->lists[STREAM_READY].first->sign.answer); /* its memory is gone */
         fixture_revoke(*state, A, NOW - 50);
         fixture_sign(*state, A, NOW - 50, NOW + 86400);
         assert_int_equal(nghttp2_submit_window_update(c.session, NGHTTP2_FLAG_NONE, c.streams[number].id, 65535), 0);
