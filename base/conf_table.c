@@ -125,7 +125,7 @@ static const struct conf_option main_options[] = {
         {"responder.tags_buckets", CONF_UNSIGNED, AT(tags_buckets), .def = "65536", .min = 1, .max = 16 * MIB, .unit = "buckets",
          .help = "An issuer's serials are purged in so many parts. A CDN with a tag limit wants fewer."},
         {"responder.max_connections", CONF_UNSIGNED, AT(max_connections), .def = "20000", .min = 1, .max = 1000000,
-         .unit = "connections", .help = "Connections that one worker holds open. Beyond it the idle ones are closed first."},
+         .unit = "connections", .help = "Connections that one worker holds open. Beyond it the idle ones are closed first. What each takes: docs/configuration.md."},
         {"responder.max_connections_per_address", CONF_UNSIGNED, AT(max_connections_per_address), .def = "1000", .min = 0, .max = 1000000,
          .unit = "connections",
          .help = "Of these: that one client may hold (an IPv4 address or an IPv6 /64). Beyond it they are closed. 0: no limit."},

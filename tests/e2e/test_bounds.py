@@ -24,6 +24,7 @@ STREAMS = 128
 # docs/configuration.md, Memory: kB of a worker's own that a connection takes at most
 HTTP1, TLS, HTTP2 = 1, 48, 24
 UNANSWERED = 2 * (MAX_URI + MAX_BODY + 14 * 1024) / 1024
+LARGER = 20  # times max_body, and three times max_uri: for the formula's sake
 UNTAKEN = 192
 UNTAKEN_HTTP2 = 256
 STREAM = 1.5
@@ -82,12 +83,12 @@ def idle(place, tls=None):
     return s
 
 
-def half_a_request(place, tls=None):
+def half_a_request(place, tls=None, max_uri=MAX_URI, max_body=MAX_BODY):
     """All but the last octet of the longest there may be."""
-    head = f"POST /{'a' * (MAX_URI - 1)} HTTP/1.1\r\nHost: h\r\nContent-Length: {MAX_BODY}\r\n".encode()
-    head += b"X: " + b"x" * (MAX_URI + 8192 - len(head) - 7) + b"\r\n\r\n"
+    head = f"POST /{'a' * (max_uri - 1)} HTTP/1.1\r\nHost: h\r\nContent-Length: {max_body}\r\n".encode()
+    head += b"X: " + b"x" * (max_uri + 8192 - len(head) - 7) + b"\r\n\r\n"
     s = connect(place, tls)
-    for piece in (head, b"x" * (MAX_BODY - 1)):
+    for piece in (head, b"x" * (max_body - 1)):
         s.sendall(piece)
     return s
 
@@ -198,6 +199,14 @@ def test_a_connection_of_http1_takes_no_more_than_the_formula(place, kind):
 def test_a_connection_of_http2_takes_no_more_than_the_formula(place, kind):
     open_one, most = KINDS_HTTP2[kind]
     assert grown_kb(place, open_one) <= most
+
+
+@pytest.mark.slow
+def test_the_formula_holds_for_other_limits(own_place):
+    max_uri, max_body = 3 * MAX_URI, LARGER * MAX_BODY
+    place = own_place(max_uri=max_uri, max_body=max_body, header_timeout="5m")
+    grown = grown_kb(place, lambda place: half_a_request(place, None, max_uri, max_body))
+    assert max_body / 1024 < grown <= HTTP1 + 2 * (max_uri + max_body + 14 * 1024) / 1024
 
 
 # ---- when there is no more ----
