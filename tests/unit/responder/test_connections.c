@@ -46,6 +46,58 @@ static void a_trickled_request_is_answered_when_it_is_whole(void **state)
         client_close(&c);
 }
 
+/* What was known of the first, that so many octets are needed, is not true of the second. */
+static void the_end_of_one_request_and_the_next_may_come_together(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+        size_t n_first;
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(*state, A);
+        fixture_put_post(*state, &b, ASK(A), "X-Long: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+        n_first = b.len - 5;
+        fixture_put_get(*state, &b, "GET", ASK(A), "");
+        client_open(&c, *state);
+        client_send(&c, bytes_make(b.data, n_first));
+        assert_false(client_take(&c, false, &r));
+        client_send(&c, bytes_make(&b.data[n_first], b.len - n_first));
+        client_expect(&c, OCSP_GOOD);
+        client_expect(&c, OCSP_GOOD);
+        client_close(&c);
+}
+
+/* Of answers that do not fit into the output together, those that fit go out first. */
+static void large_answers_are_sent_piece_by_piece_and_none_is_lost(void **state)
+{
+        enum { SIZE = 60000, N = 16 };
+        static uint8_t certificate[SIZE] = {0x30};
+        _cleanup_(builder_done) struct builder b = {0};
+        struct fixture *f = *state;
+        struct ca ca = {.label = BYTES_LIT(LABEL), .name = builder_bytes(&f->name), .spki = builder_bytes(&f->spki),
+                .ski = bytes_make(f->ca_key.key_hash[HASH_SHA1], 20), .not_after_s = NOW + 2000000,
+                .certificate = bytes_make(certificate, SIZE), .key = f->ca_key};
+        struct client c;
+        struct txn *txn;
+        uint32_t id;
+
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        assert_int_equal(ca_put(txn, &ca, &id), OK);
+        assert_int_equal(txn_commit(txn), OK);
+        for (unsigned i = 0; i < N; i++)
+                builder_put_str(&b, "GET /ca/" LABEL ".cer HTTP/1.1\r\nHost: h\r\n\r\n");
+        client_open(&c, f);
+        client_send(&c, builder_bytes(&b));
+        for (unsigned i = 0; i < N; i++) {
+                struct reply r;
+
+                assert_true(client_take(&c, false, &r));
+                assert_int_equal(r.status, 200);
+                assert_int_equal(r.body.len, SIZE);
+        }
+        client_close(&c);
+}
+
 static void trickling_does_not_stretch_the_time_a_request_may_take(void **state)
 {
         struct fixture *f = *state;
@@ -298,6 +350,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(sixteen_pipelined_requests_are_answered_in_order),
                 TEST(a_trickled_request_is_answered_when_it_is_whole),
+                TEST(the_end_of_one_request_and_the_next_may_come_together),
+                TEST(large_answers_are_sent_piece_by_piece_and_none_is_lost),
                 TEST(trickling_does_not_stretch_the_time_a_request_may_take),
                 TEST(an_idle_connection_ends_by_its_timeout),
                 TEST(an_answer_that_is_not_taken_ends_the_connection),

@@ -24,6 +24,7 @@ static void http_says_what_is_wrong_with_the_request(void **state)
         } rows[] = {
                 {"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx", 415, "", false},
                 {"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 404, "", false},
+                {"GET /MAMBAf8=?x HTTP/1.1\r\nHost: h\r\n\r\n", 400, "", false}, /* req 1.6: '?' is no digit of base64 */
                 {"GET /not-base64 HTTP/1.1\r\nHost: h\r\n\r\n", 400, "", false},
                 {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", 405, "GET, HEAD, POST", false},
                 {"POST /crl/a.crl HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", 405, "GET, HEAD", false},
