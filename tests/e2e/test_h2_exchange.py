@@ -342,6 +342,8 @@ FLOODS = {
     "SETTINGS of many values": (b"", settings(*[(h2.INITIAL_WINDOW_SIZE, n) for n in range(2000)]) * 500, (h2.ENHANCE_YOUR_CALM,)),
     "PING": (b"", frame(PING, 0, 0, bytes(8)) * 5000, (h2.ENHANCE_YOUR_CALM,)),
     "PING acknowledgements": (b"", frame(PING, h2.ACK, 0, bytes(8)) * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "PRIORITY": (b"", priority(3) * 5000, (h2.ENHANCE_YOUR_CALM,)),
+    "unknown frames": (b"", frame(0x16, 0, 0) * 5000, (h2.ENHANCE_YOUR_CALM,)),
     "WINDOW_UPDATE": (b"", window(0, 1) * 5000, (h2.ENHANCE_YOUR_CALM,)),
     "empty DATA": (headers(1, POST, end=False), data(1, b"", end=False) * 5000, (h2.ENHANCE_YOUR_CALM,)),
     "DATA of padding": (headers(1, POST, end=False), frame(DATA, PADDED, 1, b"\0") * 5000, (h2.ENHANCE_YOUR_CALM,)),
