@@ -28,6 +28,7 @@ RECEIVE_BUFFER = 16 * 1024
 PIECE = 8 * 1024  # each reader takes this much, four times a second
 PERIOD_S = 0.25
 TICK_S = 0.1
+WARM_S = 1
 NGINX_CONF = peers.NGINX_CONF.replace("sendfile off", "sendfile on").replace("access_log off;", "access_log off; tcp_nopush on;")
 
 
@@ -178,9 +179,9 @@ class Spent:
         return {"us": cpu_us(self.pid) - self.us, "mb": (octets_written(self.pid) - self.octets) / 1e6}
 
 
-def honest(server, options):
+def honest(server, options, seconds=None):
     arguments = ["--url", f"http://127.0.0.1:{server.port}/", *server.questions, "--connections", 16, "--rate", options.rate]
-    return measure.load([*arguments, "--duration", options.seconds])
+    return measure.load([*arguments, "--duration", seconds or options.seconds])
 
 
 def measure_crowd(server, port, content, tls, options):
@@ -263,6 +264,7 @@ def measure_tocsin(server, content, tls_port, options):
     rows, before = {}, None
     try:
         server.start()
+        honest(server, options, WARM_S)
         before = honest(server, options)
         rows["tocsin"] = measure_row(server, server.port, content, None, options)
         rows["tocsin, TLS"] = measure_row(server, tls_port, content, client_tls(), options)
