@@ -20,35 +20,17 @@
 #define OUT_MAX (8u << 20)
 #define CLIENTS_MAX 64
 
-struct packet {
-        struct packet *next;
-        size_t len;
-        char text[];
-};
-
 struct client *client_ref(struct client *c)
 {
         c->n_refs++;
         return c;
 }
 
-static void drop_packets(struct client *c)
-{
-        while (c->out_first) {
-                struct packet *p = c->out_first;
-
-                c->out_first = p->next;
-                free(p);
-        }
-        c->out_last = NULL;
-        c->out_len = 0;
-}
-
 void client_unref(struct client *c)
 {
         if (--c->n_refs > 0)
                 return;
-        drop_packets(c);
+        outbox_done(&c->out);
         free(c);
 }
 
@@ -70,56 +52,26 @@ static void client_close(struct client *c)
         event_free(c->readable);
         event_free(c->writable);
         close(c->fd);
-        drop_packets(c);
+        outbox_done(&c->out);
         unlink_client(&c->engine->control, c);
         client_unref(c);
 }
 
-static void flush(struct client *c)
+/* What came of sending: the rest goes when the socket takes more. */
+static void note_sent(struct client *c, enum err e)
 {
-        while (c->out_first) {
-                struct packet *p = c->out_first;
-                enum err e = msg_send(c->fd, bytes_make(p->text, p->len), -1);
-
-                if (e == ERR_AGAIN) {
-                        event_add(c->writable, NULL);
-                        return;
-                }
-                if (e != OK) {
-                        client_close(c);
-                        return;
-                }
-                c->out_first = p->next;
-                c->out_len -= p->len;
-                free(p);
-        }
-        c->out_last = NULL;
+        if (e == ERR_AGAIN)
+                event_add(c->writable, NULL);
+        else if (e != OK)
+                client_close(c);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
+        struct client *c = arg;
+
         (void)fd, (void)what;
-        flush(arg);
-}
-
-static void put_packet(struct client *c, const char *text, size_t len)
-{
-        struct packet *p = malloc(sizeof(*p) + len);
-
-        if (!p || c->out_len + len > OUT_MAX) {
-                free(p);
-                client_close(c);
-                return;
-        }
-        *p = (struct packet){.len = len};
-        memcpy(p->text, text, len);
-        if (c->out_last)
-                c->out_last->next = p;
-        else
-                c->out_first = p;
-        c->out_last = p;
-        c->out_len += len;
-        flush(c);
+        note_sent(c, outbox_flush(&c->out, c->fd));
 }
 
 void client_send(struct client *c, json_t *object, bool may_drop)
@@ -127,16 +79,16 @@ void client_send(struct client *c, json_t *object, bool may_drop)
         _cleanup_free_
         char *text = NULL;
 
-        if (c->gone || (may_drop && c->out_first)) {
+        if (c->gone || (may_drop && !outbox_is_empty(&c->out))) {
                 json_decref(object);
                 return;
         }
         text = json_dumps(object, JSON_COMPACT);
         json_decref(object);
-        if (!text || strlen(text) > CONTROL_PACKET_MAX)
+        if (!text || strlen(text) > CONTROL_PACKET_MAX || c->out.len + strlen(text) > OUT_MAX)
                 client_close(c);
         else
-                put_packet(c, text, strlen(text));
+                note_sent(c, outbox_send(&c->out, c->fd, bytes_str(text)));
 }
 
 void client_progress(struct client *c, const char *phase, uint64_t done, uint64_t total)

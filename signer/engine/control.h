@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "signer/engine/outbox.h"
 
 struct engine;
 struct event;
@@ -21,8 +22,7 @@ struct client {
         struct engine *engine;
         int fd;
         struct event *readable, *writable;
-        struct packet *out_first, *out_last; /* what the socket did not take yet */
-        size_t out_len;
+        struct outbox out;
         unsigned n_refs;
         bool gone, busy, finished;
         char actor[128]; /* "uid:0 (root)" */

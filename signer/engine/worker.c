@@ -12,34 +12,17 @@
 #define ASKS_A_TURN 64
 #define BUFFER_OCTETS (1 << 20)
 
-struct out_packet {
-        struct out_packet *next;
-        size_t len;
-        uint8_t data[];
-};
-
 struct worker *worker_ref(struct worker *w)
 {
         w->n_refs++;
         return w;
 }
 
-static void drop_packets(struct worker *w)
-{
-        while (w->out_first) {
-                struct out_packet *p = w->out_first;
-
-                w->out_first = p->next;
-                free(p);
-        }
-        w->out_last = NULL;
-}
-
 void worker_unref(struct worker *w)
 {
         if (--w->n_refs > 0)
                 return;
-        drop_packets(w);
+        outbox_done(&w->out);
         free(w);
 }
 
@@ -53,7 +36,7 @@ static void worker_close(struct worker *w)
         if (w->writable)
                 event_free(w->writable);
         close(w->fd);
-        drop_packets(w);
+        outbox_done(&w->out);
         for (struct worker **at = &w->engine->workers.first; *at; at = &(*at)->next)
                 if (*at == w) {
                         *at = w->next;
@@ -62,56 +45,21 @@ static void worker_close(struct worker *w)
         worker_unref(w);
 }
 
+/* What came of sending: the rest goes when the socket takes more. */
+static void note_sent(struct worker *w, enum err e)
+{
+        if (e == ERR_AGAIN)
+                event_add(w->writable, NULL);
+        else if (e != OK)
+                worker_close(w);
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
         struct worker *w = arg;
 
         (void)fd, (void)what;
-        while (w->out_first) {
-                struct out_packet *p = w->out_first;
-                enum err e = msg_send(w->fd, bytes_make(p->data, p->len), -1);
-
-                if (e == ERR_AGAIN) {
-                        event_add(w->writable, NULL);
-                        return;
-                }
-                if (e != OK) {
-                        worker_close(w);
-                        return;
-                }
-                w->out_first = p->next;
-                free(p);
-        }
-        w->out_last = NULL;
-}
-
-/* Bounded by the worker's credit: it cannot have more answers waiting than questions open. */
-static void queue_packet(struct worker *w, struct bytes packet)
-{
-        struct out_packet *p = malloc(sizeof(*p) + packet.len);
-
-        if (!p) {
-                worker_close(w);
-                return;
-        }
-        *p = (struct out_packet){.len = packet.len};
-        memcpy(p->data, packet.data, packet.len);
-        if (w->out_last)
-                w->out_last->next = p;
-        else
-                w->out_first = p;
-        w->out_last = p;
-        event_add(w->writable, NULL);
-}
-
-static void send_packet(struct worker *w, struct bytes packet)
-{
-        enum err e = w->out_first ? ERR_AGAIN : msg_send(w->fd, packet, -1);
-
-        if (e == ERR_AGAIN)
-                queue_packet(w, packet);
-        else if (e != OK)
-                worker_close(w);
+        note_sent(w, outbox_flush(&w->out, w->fd));
 }
 
 void worker_answer(struct worker *w, const struct msg_sign_answer *answer)
@@ -127,7 +75,8 @@ void worker_answer(struct worker *w, const struct msg_sign_answer *answer)
                 b = builder_fixed(memory, sizeof(memory));
                 msg_sign_answer_put(&b, &(struct msg_sign_answer){.id = answer->id, .outcome = MSG_TRY_LATER});
         }
-        send_packet(w, builder_bytes(&b));
+        /* Bounded by the worker's credit: it cannot have more answers waiting than questions open. */
+        note_sent(w, outbox_send(&w->out, w->fd, builder_bytes(&b)));
 }
 
 /* One that asks beyond its credit is told so; the credit is not the worker's to count. */

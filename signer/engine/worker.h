@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/msg.h"
+#include "signer/engine/outbox.h"
 
 struct engine;
 
@@ -12,7 +13,7 @@ struct worker {
         struct engine *engine;
         int fd;
         struct event *readable, *writable;
-        struct out_packet *out_first, *out_last;
+        struct outbox out;
         unsigned n_refs, n_open; /* questions not answered yet */
         bool gone;
         struct worker *next;
