@@ -32,6 +32,13 @@ def headers(stream, block, end=True, flags=END_HEADERS):
     return frame(HEADERS, flags | (END_STREAM if end else 0), stream, block)
 
 
+def long_headers(stream, octets, end=True):
+    """In as many frames as it takes."""
+    pieces = [octets[n:n + 16384] for n in range(0, len(octets), 16384)]
+    kinds = [(HEADERS, END_STREAM if end else 0)] + [(CONTINUATION, 0)] * (len(pieces) - 1)
+    return b"".join(frame(kind, flags | (END_HEADERS if n == len(pieces) - 1 else 0), stream, pieces[n]) for n, (kind, flags) in enumerate(kinds))
+
+
 def data(stream, content, end=True):
     return frame(DATA, END_STREAM if end else 0, stream, content)
 

@@ -31,7 +31,7 @@ def house():
 
 
 def ask(line, stream, method, path, *fields, body=None):
-    line.say(headers(stream, request(method, path, *fields), end=body is None) + (b"" if body is None else data(stream, body)))
+    line.say(h2.long_headers(stream, request(method, path, *fields), end=body is None) + (b"" if body is None else data(stream, body)))
     assert line.wait(stream)
     return line.answer(stream)
 
@@ -93,6 +93,11 @@ EXCHANGES = {
     "nothing that is there": ("GET", "/crl/none.crl", (), None, 404, ""),
     "base64 that is none": ("GET", "/%21%21%21%21", (), None, 400, ""),
     "health": ("GET", "/healthz", (), None, 200, ""),
+    "a path that is too long": ("GET", "/" + "a" * 8192, (), None, 414, ""),
+    "too many fields": ("GET", CRL, tuple((f"x-{n}", "a") for n in range(70)), None, 431, ""),
+    "too long fields": ("GET", CRL, (("x", "a" * 16000), ("y", "a" * 1000)), None, 431, ""),
+    "too much content": ("POST", "/", (TYPE,), bytes(10001), 413, ""),
+    "an expectation that nobody has": ("POST", "/", (TYPE, ("expect", "200-ok")), b"x", 417, ""),
 }
 
 
@@ -170,6 +175,111 @@ def test_an_upgrade_from_http1_is_not_taken(house):
         s.sendall(f"GET {CERTIFICATE} HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
                   "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n".encode())
         assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_answer_that_comes_before_its_request_ended_is_whole_and_the_rest_is_not_minded(house):
+    """RFC 9113 8.1: RST_STREAM with NO_ERROR behind it."""
+    with h2.Line(clear(house)) as line:
+        line.say(headers(1, request("POST", "/", TYPE), end=False) + data(1, bytes(10001), end=False))
+        line.read_until(lambda: line.answer(1).rst is not None)
+        assert line.answer(1).is_whole and line.answer(1).status == 413 and line.answer(1).rst == h2.NO_ERROR
+        line.say(data(1, bytes(100), end=False) + data(1, b"the end") + headers(3, request("GET", CERTIFICATE)))
+        assert line.wait(3) and line.answer(3).status == 200
+
+
+# ---- field blocks (RFC 7541) ----
+
+def pseudo(path):
+    return literal(":method", "GET", 0x40) + literal(":scheme", "http", 0x40) + path + literal(":authority", "h", 0x40)
+
+
+def answered(line, stream, octets):
+    line.say(headers(stream, octets))
+    assert line.wait(stream), line.goaway
+    return line.answer(stream).status
+
+
+def test_a_field_block_may_be_cut_anywhere(house):
+    octets = b"".join(literal(name, value, 0x40, huffman=True) for name, value in (
+        (":method", "GET"), (":scheme", "http"), (":path", CERTIFICATE), (":authority", "h"), ("x-long", "a" * 200)))
+    with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 1 << 20)) as line:
+        line.say(window(0, 1 << 20))
+        for n in range(len(octets) + 1):
+            line.say(frame(HEADERS, END_STREAM, 2 * n + 1, octets[:n]) + frame(CONTINUATION, h2.END_HEADERS, 2 * n + 1, octets[n:]))
+            assert line.wait(2 * n + 1), (n, line.goaway)
+            assert line.answer(2 * n + 1).status == 200, n
+
+
+def test_a_new_entry_may_take_the_name_of_the_one_that_it_pushes_out(house):
+    """RFC 7541 4.4"""
+    with h2.Line(clear(house)) as line:
+        one = h2.table_size(32 + 5 + len(CERTIFICATE)) + block((":method", "GET"), (":scheme", "http"), (":authority", "h"))
+        assert answered(line, 1, one + literal(":path", "/healthz", 0x40)) == 200
+        rest = block((":method", "GET"), (":scheme", "http"), (":authority", "h"))
+        assert answered(line, 3, rest + literal(62, CERTIFICATE, 0x40, 6)) == 200
+        assert answered(line, 5, rest + indexed(62)) == 200
+        assert line.answer(3).body == line.answer(5).body and line.answer(3).fields["content-type"] == "application/pkix-cert"
+
+
+def test_an_entry_larger_than_the_table_empties_it(house):
+    """RFC 7541 4.4: and is no error."""
+    with h2.Line(clear(house)) as line:
+        assert answered(line, 1, pseudo(literal(":path", CERTIFICATE, 0x40))) == 200
+        assert answered(line, 3, indexed(65) + indexed(64) + indexed(63) + indexed(62) + literal("x", "a" * 4096, 0x40)) == 200
+        line.say(headers(5, request("GET", CERTIFICATE) + indexed(62)))
+        assert not line.sync() and line.goaway == h2.COMPRESSION_ERROR
+
+
+@pytest.mark.parametrize("how", [0, 0x10], ids=["without indexing", "never indexed"])
+def test_what_is_not_to_be_indexed_is_not(house, how):
+    with h2.Line(clear(house)) as line:
+        assert answered(line, 1, request("GET", CERTIFICATE) + literal("x-a", "b", how)) == 200
+        line.say(headers(3, request("GET", CERTIFICATE) + indexed(62)))
+        assert not line.sync() and line.goaway == h2.COMPRESSION_ERROR
+
+
+def test_a_table_made_smaller_forgets_the_oldest_and_grows_again(house):
+    with h2.Line(clear(house)) as line:
+        assert answered(line, 1, pseudo(literal(":path", CERTIFICATE, 0x40))) == 200
+        kept = 32 + len(":authority") + 1 + 32 + len(":path") + len(CERTIFICATE)
+        rest = block((":method", "GET"), (":scheme", "http"))
+        assert answered(line, 3, h2.table_size(kept) + h2.table_size(4096) + rest + indexed(63) + indexed(62)) == 200
+        line.say(headers(5, request("GET", CERTIFICATE) + indexed(64)))
+        assert not line.sync() and line.goaway == h2.COMPRESSION_ERROR
+
+
+def test_many_entries_come_and_go(house):
+    """More than a table's worth, again and again: the index of the newest is always 62."""
+    with h2.Line(clear(house), (h2.INITIAL_WINDOW_SIZE, 1 << 20)) as line:
+        line.say(window(0, 1 << 20))
+        for n in range(300):
+            path = CERTIFICATE if n % 3 else "/healthz"
+            filling = literal(f"x-{n}", "a" * (n * 37 % 600), 0x40)
+            rest = block((":method", "GET"), (":scheme", "http"), (":authority", "h"))
+            assert answered(line, 4 * n + 1, rest + literal(":path", path, 0x40) + filling) == 200
+            assert answered(line, 4 * n + 3, rest + indexed(63)) == 200
+            assert line.answer(4 * n + 1).body == line.answer(4 * n + 3).body and (line.answer(4 * n + 3).body == b"ok\n") == (n % 3 == 0)
+
+
+# RFC 7541 appendix B
+LONG_CODES = {"backslash": (0x7FFF0, 19), "128": (0xFFFE6, 20), "255": (0x3FFFFEE, 26), "249": (0xFFFFFFE, 28)}
+FORBIDDEN = {"LF": (0x3FFFFFFC, 30), "CR": (0x3FFFFFFD, 30), "NUL": (0x1FF8, 13)}
+
+
+def huffman_value(code, length):
+    bits = f"{code:0{length}b}" + h2.CODE_OF["a"]
+    bits += "1" * (-len(bits) % 8)
+    return h2.string("x") + h2.integer(len(bits) // 8, 7, 0x80) + int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+@pytest.mark.parametrize("name", [*LONG_CODES, *FORBIDDEN])
+def test_long_huffman_codes_are_read_too(house, name):
+    """Of an octet that no value may hold, too: it is the request that is malformed then, not the block (RFC 9113 8.2.1)."""
+    value = huffman_value(*{**LONG_CODES, **FORBIDDEN}[name])
+    with h2.Line(clear(house)) as line:
+        status = answered(line, 1, request("GET", CERTIFICATE) + b"\0" + value)
+        assert status == 200 if name in LONG_CODES else line.answer(1).rst == h2.PROTOCOL_ERROR
+        assert answered(line, 3, request("GET", CERTIFICATE)) == 200
 
 
 # ---- flow control (RFC 9113 5.2, 6.9) ----
