@@ -147,6 +147,7 @@ enum err huffman_read(const struct huffman *h, struct bytes in, uint8_t *ret_tex
 
         for (;;) {
                 len += take_rounds(h, &b, &ret_text[len]);
+                refill(&b); /* a long code may have ended a round anywhere */
                 if (is_padding(&b))
                         break;
                 if (!take_quick(h, &b, &ret_text[len]) && !take_long(h, &b, &ret_text[len]))

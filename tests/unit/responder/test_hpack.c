@@ -117,12 +117,20 @@ static unsigned next_random(unsigned *seed)
         return *seed >> 16;
 }
 
+/* Mostly octets with short codes, so that the encoder uses them, and some with long ones among them. */
+static uint8_t random_octet(unsigned *seed, bool is_name)
+{
+        if (is_name)
+                return (uint8_t)('a' + next_random(seed) % 4);
+        return next_random(seed) % 8 ? (uint8_t)('+' + next_random(seed) % 80) : (uint8_t)next_random(seed);
+}
+
 static void put_random_text(struct builder *b, unsigned *seed, bool is_name, unsigned max)
 {
         unsigned n = next_random(seed) % max + is_name;
 
         for (unsigned i = 0; i < n; i++)
-                builder_put_u8(b, is_name ? (uint8_t)('a' + next_random(seed) % 4) : (uint8_t)next_random(seed));
+                builder_put_u8(b, random_octet(seed, is_name));
 }
 
 #define N_FIELDS 12
