@@ -162,8 +162,15 @@ MUST_CHECK static enum err take_int(struct bytes *in, unsigned prefix, uint32_t 
         return OK;
 }
 
-/* RFC 7541 5.2. A text that is not in the block itself goes to `memory`. */
-MUST_CHECK static enum err take_string(struct hpack_shared *shared, struct bytes *in, uint8_t *memory, struct bytes *ret_text)
+/* The octet in the middle tells issuers apart. Of no other field: what one client says must not be felt by another, unless it is public. */
+static struct huffman_memo *memo_of(struct hpack_shared *shared, enum http2_field field, struct bytes text)
+{
+        return field == FIELD_PATH && text.len > 0 ? &shared->paths[text.data[text.len / 2] % HPACK_MEMOS] : NULL;
+}
+
+/* RFC 7541 5.2. A text that is not in the block itself goes to `memory`. `field`: whose value it is. */
+MUST_CHECK static enum err take_string(
+        struct hpack_shared *shared, struct bytes *in, enum http2_field field, uint8_t *memory, struct bytes *ret_text)
 {
         bool is_huffman = in->len > 0 && in->data[0] & 0x80;
         uint32_t len;
@@ -172,7 +179,7 @@ MUST_CHECK static enum err take_string(struct hpack_shared *shared, struct bytes
         if (take_int(in, 7, &len) != OK || bytes_take(in, len, &text) != OK)
                 return ERR_INVALID;
         if (is_huffman) {
-                if (huffman_read(&shared->huffman, text, memory, &text.len) != OK)
+                if (huffman_read(&shared->huffman, memo_of(shared, field, text), text, memory, &text.len) != OK)
                         return ERR_INVALID;
                 text.data = memory;
         }
@@ -194,7 +201,7 @@ MUST_CHECK static enum err take_name(
                         ret_field->name.data = *memory;
                 }
         } else {
-                if (bytes_take(in, 1, &octet) != OK || take_string(shared, in, *memory, &ret_field->name) != OK)
+                if (bytes_take(in, 1, &octet) != OK || take_string(shared, in, FIELD_OTHER, *memory, &ret_field->name) != OK)
                         return ERR_INVALID;
                 ret_field->field = http2_field_find(ret_field->name);
         }
@@ -209,7 +216,7 @@ MUST_CHECK static enum err take_literal(
 {
         uint8_t *memory = shared->memory;
 
-        if (take_name(h, shared, in, prefix, &memory, ret_field) != OK || take_string(shared, in, memory, &ret_field->value) != OK)
+        if (take_name(h, shared, in, prefix, &memory, ret_field) != OK || take_string(shared, in, ret_field->field, memory, &ret_field->value) != OK)
                 return ERR_INVALID;
         ret_field->is_sound = http2_field_is_sound(ret_field->field, ret_field->value);
         return OK;

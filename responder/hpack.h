@@ -13,9 +13,13 @@
 /* Longest block that can be read. */
 #define HPACK_BLOCK_MAX (96 * 1024)
 
+/* Paths that are kept to be compared with the next, of different issuers if it goes well. */
+#define HPACK_MEMOS 4
+
 /* What the connections of one worker share. */
 struct hpack_shared {
         struct huffman huffman;
+        struct huffman_memo paths[HPACK_MEMOS];
         uint8_t memory[HUFFMAN_UNFOLDED(HPACK_BLOCK_MAX) + HPACK_TABLE_SIZE]; /* texts of the field in hand */
 };
 

@@ -105,11 +105,16 @@ static bool is_padding(const struct bits *b)
 #define ROUND 6
 #define ROUND_BITS (ROUND * HUFFMAN_QUICK_BITS)
 
+static inline void mark(struct huffman_memo *memo, size_t n_bits, size_t n_text)
+{
+        if (memo && memo->n_marks < HUFFMAN_MEMO_MARKS)
+                memo->marks[memo->n_marks++] = (struct huffman_mark){(uint16_t)n_bits, (uint16_t)n_text};
+}
+
 /* Symbols with quick codes, a round of them without asking for bits, as long as there are enough for a whole one. */
-static size_t take_rounds(const struct huffman *h, struct bits *ret_bits, uint8_t *ret_text)
+static size_t take_rounds(const struct huffman *h, struct huffman_memo *memo, size_t in_len, struct bits *ret_bits, uint8_t *ret_text, size_t len)
 {
         struct bits b = *ret_bits; /* whose address nobody else has: it stays in registers */
-        size_t len = 0;
         unsigned i = ROUND;
 
         while (i == ROUND) {
@@ -123,6 +128,7 @@ static size_t take_rounds(const struct huffman *h, struct bits *ret_bits, uint8_
                         drop(&b, entry & 63);
                 }
                 len += i;
+                mark(memo, 8 * (in_len - b.rest.len) - b.n, len);
         }
         *ret_bits = b;
         return len;
@@ -140,20 +146,70 @@ static bool take_quick(const struct huffman *h, struct bits *b, uint8_t *ret_oct
         return true;
 }
 
-enum err huffman_read(const struct huffman *h, struct bytes in, uint8_t *ret_text, size_t *ret_len)
+/* ---- texts that begin alike ---- */
+
+static size_t count_common(const uint8_t *a, const uint8_t *b, size_t len)
+{
+        size_t n = 0;
+        uint64_t x, y;
+
+        for (; n + sizeof x <= len; n += sizeof x) {
+                memcpy(&x, &a[n], sizeof x);
+                memcpy(&y, &b[n], sizeof y);
+                if (x != y)
+                        return n + (size_t)__builtin_ctzll(htole64(x ^ y)) / 8;
+        }
+        while (n < len && a[n] == b[n])
+                n++;
+        return n;
+}
+
+/* What the memo knows is copied, and the bits stand behind it. Returns how many octets of text. From here on the memo is of `in`. */
+static size_t begin_as_before(struct huffman_memo *memo, struct bytes in, struct bits *ret_bits, uint8_t *ret_text)
+{
+        size_t common = count_common(memo->in, in.data, in.len < memo->in_len ? in.len : memo->in_len);
+        struct huffman_mark last = {0};
+        struct bytes taken;
+
+        while (memo->n_marks > 0 && memo->marks[memo->n_marks - 1].n_bits > 8 * common)
+                memo->n_marks--;
+        if (memo->n_marks > 0)
+                last = memo->marks[memo->n_marks - 1];
+        memcpy(&memo->in[common], &in.data[common], in.len - common);
+        memo->in_len = (uint8_t)in.len;
+        memcpy(ret_text, memo->text, last.n_text);
+        if (bytes_take(&ret_bits->rest, last.n_bits / 8, &taken) != OK)
+                return 0;
+        refill(ret_bits);
+        if (last.n_bits % 8 > 0)
+                drop(ret_bits, last.n_bits % 8);
+        return last.n_text;
+}
+
+enum err huffman_read(const struct huffman *h, struct huffman_memo *memo, struct bytes in, uint8_t *ret_text, size_t *ret_len)
 {
         struct bits b = {.rest = in};
-        size_t len = 0;
+        size_t begun = 0, len;
 
-        for (;;) {
-                len += take_rounds(h, &b, &ret_text[len]);
+        if (in.len > HUFFMAN_MEMO_IN)
+                memo = NULL;
+        if (memo)
+                begun = begin_as_before(memo, in, &b, ret_text);
+        for (len = begun;; len++) {
+                len = take_rounds(h, memo, in.len, &b, ret_text, len);
                 refill(&b); /* a long code may have ended a round anywhere */
+                while (take_quick(h, &b, &ret_text[len]))
+                        len++;
                 if (is_padding(&b))
                         break;
-                if (!take_quick(h, &b, &ret_text[len]) && !take_long(h, &b, &ret_text[len]))
+                if (!take_long(h, &b, &ret_text[len])) {
+                        if (memo)
+                                memo->in_len = memo->n_marks = 0;
                         return ERR_INVALID;
-                len++;
+                }
         }
+        if (memo)
+                memcpy(&memo->text[begun], &ret_text[begun], len - begun);
         *ret_len = len;
         return OK;
 }

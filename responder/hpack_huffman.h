@@ -19,6 +19,22 @@ struct huffman {
         uint16_t symbols[HUFFMAN_SYMBOLS];       /* in the order of their codes */
 };
 
+/* What was read last, for texts that mostly begin like it: paths of OCSP requests to one issuer share three quarters of their octets. */
+#define HUFFMAN_MEMO_IN 192
+#define HUFFMAN_MEMO_MARKS 48
+
+struct huffman_memo {
+        uint8_t in[HUFFMAN_MEMO_IN];
+        uint8_t text[HUFFMAN_UNFOLDED(HUFFMAN_MEMO_IN)];
+        uint8_t in_len;
+        uint8_t n_marks;
+        struct huffman_mark {
+                uint16_t n_bits, n_text; /* read so far, and what had come of them */
+        } marks[HUFFMAN_MEMO_MARKS];
+};
+
 void huffman_init(struct huffman *ret_huffman);
-/* `ret_text` holds HUFFMAN_UNFOLDED(in.len). ERR_INVALID: EOS inside, or padding that is none. */
-MUST_CHECK enum err huffman_read(const struct huffman *huffman, struct bytes in, uint8_t *ret_text, size_t *ret_len);
+/* `ret_text` holds HUFFMAN_UNFOLDED(in.len). ERR_INVALID: EOS inside, or padding that is none. `memo`, which may be NULL, changes how fast it
+ * goes and nothing else. */
+MUST_CHECK enum err huffman_read(
+        const struct huffman *huffman, struct huffman_memo *memo, struct bytes in, uint8_t *ret_text, size_t *ret_len);

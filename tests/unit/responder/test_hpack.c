@@ -230,11 +230,37 @@ static void every_octet_has_its_code(void **state)
                 do
                         assert_int_equal(bytes_take_u8(&in, &n), OK);
                 while (n & 0x80);
-                assert_int_equal(huffman_read(&shared.huffman, in, unfolded, &len), OK);
+                assert_int_equal(huffman_read(&shared.huffman, NULL, in, unfolded, &len), OK);
                 assert_int_equal(len, sizeof text);
                 assert_memory_equal(unfolded, text, len);
         }
         nghttp2_hd_deflate_del(deflater);
+}
+
+/* Texts that begin alike, are cut short, or are damaged. */
+static void what_was_read_before_changes_nothing(void **state)
+{
+        static struct huffman_memo memo;
+        uint8_t in[HUFFMAN_MEMO_IN + 20], got[HUFFMAN_UNFOLDED(sizeof in)], want[sizeof got];
+        unsigned seed = 1, n_well = 0;
+
+        (void)state;
+        for (unsigned i = 0; i < 50000; i++) {
+                size_t from = next_random(&seed) % 4 ? next_random(&seed) % 190 : 0, len = from + next_random(&seed) % (sizeof in - from);
+                size_t got_len = 0, want_len = 0;
+                enum err e;
+
+                for (size_t at = from; at < len; at++) /* mostly short codes; few octets are ones only */
+                        in[at] = (uint8_t)(next_random(&seed) % (next_random(&seed) % 32 ? 0xf8 : 0x100));
+                if (len > 0 && next_random(&seed) % 2)
+                        in[len - 1] = 0x1f; /* '3' or so, and padding */
+                e = huffman_read(&shared.huffman, NULL, bytes_make(in, len), want, &want_len);
+                assert_int_equal(huffman_read(&shared.huffman, &memo, bytes_make(in, len), got, &got_len), e);
+                assert_int_equal(got_len, want_len);
+                assert_memory_equal(got, want, want_len);
+                n_well += e == OK;
+        }
+        assert_in_range(n_well, 1000, 49000);
 }
 
 /* ---- what is an error ---- */
@@ -327,6 +353,7 @@ int main(void)
                 HPACK_TEST(fields_are_what_nghttp2_wrote),
                 HPACK_TEST(fields_larger_than_the_table_are_what_nghttp2_wrote),
                 HPACK_TEST(every_octet_has_its_code),
+                HPACK_TEST(what_was_read_before_changes_nothing),
                 HPACK_TEST(bad_codes_are_refused),
                 HPACK_TEST(bad_numbers_are_refused),
                 HPACK_TEST(the_tables_size_is_changed_first_and_within_bounds),
