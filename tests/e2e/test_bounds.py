@@ -22,7 +22,7 @@ MAX_BODY, MAX_URI = 10_000, 8_192  # the defaults
 STREAMS = 128
 
 # docs/configuration.md, Memory: kB of a worker's own that a connection takes at most
-HTTP1, TLS, HTTP2 = 1, 48, 24
+HTTP1, TLS, HTTP2 = 1, 48, 4
 UNANSWERED = 2 * (MAX_URI + MAX_BODY + 14 * 1024) / 1024
 LARGER = 20  # times max_body, and three times max_uri: for the formula's sake
 UNTAKEN = 192
