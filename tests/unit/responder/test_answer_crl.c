@@ -126,6 +126,21 @@ static void a_crl_carries_the_fields_that_caches_need(void **state)
         client_close(&c);
 }
 
+/* Whoever asks gets it, for there is none newer; but nobody may keep it. */
+static void a_crl_that_has_run_out_is_not_to_be_kept(void **state)
+{
+        struct client c;
+        struct reply r;
+
+        publish(*state, "a.crl", 0, false, 1, NOW - 10, 3, 'f');
+        clock_freeze_ms((NOW + 2000) * 1000LL);
+        client_open(&c, *state);
+        r = ask(&c, "GET", FULL, "");
+        assert_int_equal(r.status, 200);
+        assert_field(&r, "Cache-Control", "max-age=0, public, no-transform, must-revalidate");
+        client_close(&c);
+}
+
 static void the_newest_published_one_is_served(void **state)
 {
         struct fixture *f = *state;
@@ -295,6 +310,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(each_crl_has_its_name),
                 TEST(a_crl_carries_the_fields_that_caches_need),
+                TEST(a_crl_that_has_run_out_is_not_to_be_kept),
                 TEST(the_newest_published_one_is_served),
                 TEST(a_part_is_served_as_asked),
                 TEST(two_crls_of_one_second_do_not_pass_for_each_other),

@@ -227,6 +227,20 @@ static void the_good_of_a_released_hold_counts_among_the_promises(void **state)
         assert_int_equal(good_until(s, 1), T0 + 1000);
 }
 
+/* By a clock that stands before it: no window of between may vouch for the new status. */
+static void the_time_of_a_change_never_goes_back(void **state)
+{
+        struct store *s = *state;
+
+        store_add(s, 1, 2, 0);
+        store_revoke(s, 1, REASON_SUPERSEDED, 0, T0);
+        store_revoke(s, 1, REASON_KEY_COMPROMISE, 0, T0 - 100);
+        assert_int_equal(store_status(s, 1).changed_at_s, T0);
+        store_revoke(s, 2, REASON_CERTIFICATE_HOLD, 0, T0);
+        store_release(s, 2, T0 - 100);
+        assert_int_equal(store_status(s, 2).changed_at_s, T0);
+}
+
 /* In one second with the hold's signature: it would be put under a good that it was not made for. */
 static void a_release_takes_the_holds_signature_along(void **state)
 {
@@ -334,6 +348,7 @@ int main(void)
                 CASE(a_signature_of_an_earlier_epoch_gives_way),
                 CASE(a_window_of_another_ca_signs_nothing),
                 CASE(the_good_of_a_released_hold_counts_among_the_promises),
+                CASE(the_time_of_a_change_never_goes_back),
                 CASE(a_release_takes_the_holds_signature_along),
                 CASE(a_revocation_without_its_record_is_told_as_corrupt),
                 CASE(good_until_is_the_latest_promise_and_signing_rewrites_in_place),

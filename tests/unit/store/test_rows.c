@@ -139,6 +139,25 @@ static void a_window_that_was_never_committed_is_not_in_the_cache_when_its_id_is
         window_cache_free(cache);
 }
 
+static void what_one_ca_promised_binds_no_other(void **state)
+{
+        struct store *s = *state;
+        struct window other = {.ca_key = CA + 1, .this_update_s = T0, .next_update_s = T0 + 5000};
+        int64_t until_s = -1;
+        struct txn *txn;
+
+        store_window(s, T0, T0 + 100);
+        txn = store_begin(s);
+        assert_int_not_equal(window_put(txn, &other), 0);
+        store_commit(txn);
+        txn = store_read(s);
+        assert_int_equal(window_get_promise(txn, CA, serial(1), T0, &until_s), OK);
+        assert_int_equal(until_s, T0 + 100);
+        assert_int_equal(window_get_promise(txn, CA + 1, serial(1), T0, &until_s), OK);
+        assert_int_equal(until_s, T0 + 5000);
+        txn_abort(txn);
+}
+
 /* ---- CAs and signers ---- */
 
 static uint32_t put_ca(
@@ -332,6 +351,7 @@ int main(void)
                 CASE(two_events_exchanged_break_the_chain),
                 CASE(windows_come_back_as_they_were_and_the_cache_outlives_the_transaction),
                 CASE(a_window_that_was_never_committed_is_not_in_the_cache_when_its_id_is_given_again),
+                CASE(what_one_ca_promised_binds_no_other),
                 CASE(a_ca_is_its_name_and_key_and_keeps_its_id_when_renewed),
                 CASE(a_disabled_signer_stays_disabled_and_its_signatures_give_way),
                 CASE(time_never_goes_back_and_epochs_and_ids_only_grow),
