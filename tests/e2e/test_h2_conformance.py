@@ -378,6 +378,8 @@ MALFORMED = {
         "NUL in a value": request("GET", CERTIFICATE, ("x-test", "a\0b")),
         "LF in a value": request("GET", CERTIFICATE, ("x-test", "a\nb")),
         "CR in a value": request("GET", CERTIFICATE, ("x-test", "a\rb")),
+        "a value that begins with a space": request("GET", CERTIFICATE, ("x-test", " ok")),
+        "a value that ends with a tab": request("GET", CERTIFICATE, ("x-test", "ok\t")),
     },
     ("http2/8.1.2.1", "8.3"): {
         "an unknown pseudo-field": request("GET", CERTIFICATE) + block((":test", "ok")),
@@ -402,12 +404,31 @@ MALFORMED = {
         "two :path": block((":path", CERTIFICATE)) + GET,
         "two :authority": block((":authority", "h")) + GET,
         "no field at all": b"",
+        "an empty :method": request("", CERTIFICATE),
+        "a :path that does not begin with a slash": request("GET", "ca/demo-ca.cer"),
+        "a :path that is a whole URL": request("GET", "http://h" + CERTIFICATE),
+        "the asterisk with another method": request("GET", "*"),
+        "CONNECT with a :path": request("CONNECT", CERTIFICATE),
     },
 }
 for (section, rfc), blocks in MALFORMED.items():
     for name, octets in blocks.items():
         row(section, rfc, name, headers(1, octets), wait(1), allowed=resets(1, (PROTOCOL_ERROR,)))
+for status, name, octets in (
+    (200, "TE: trailers", request("GET", CERTIFICATE, ("te", "trailers"))),
+    (200, "Host for :authority", block((":method", "GET"), (":scheme", "http"), (":path", CERTIFICATE), ("host", "h"))),
+    (200, "Host as :authority, in other letters", request("GET", CERTIFICATE, ("host", "H"))),
+    (400, "Host other than :authority", request("GET", CERTIFICATE, ("host", "evil"))),
+    (400, "user information in :authority", request("GET", CERTIFICATE, authority="u@h")),
+    (200, "pseudo-fields in another order", block((":authority", "h"), (":path", CERTIFICATE), (":scheme", "http"), (":method", "GET"))),
+    (200, "octets above 127 in a value", request("GET", CERTIFICATE, ("x", b"\xc3\xa4"))),
+    (405, "CONNECT", block((":method", "CONNECT"), (":authority", "h:443"))),
+    (404, "OPTIONS of the asterisk", request("OPTIONS", "*")),
+):
+    row("http2/8.1.2.3", "8.3.1", name, headers(1, octets), wait(1), allowed=answers(1, status))
 row("http2/8.1.2.1", "8.1", "a pseudo-field in the trailers", OPEN_POST, data(1, b"x", end=False), headers(1, block((":method", "POST"))), wait(1),
+    allowed=resets(1, (PROTOCOL_ERROR,)))
+row("http2/8.1.2.2", "8.1", "a field of the connection in the trailers", OPEN_POST, data(1, b"x", end=False), headers(1, block(("connection", "close"))), wait(1),
     allowed=resets(1, (PROTOCOL_ERROR,)))
 row("http2/8.1", "8.1", "trailers without END_STREAM", OPEN_POST, data(1, b"x", end=False), headers(1, block(("x-a", "b")), end=False), wait(1),
     allowed=fails(1, PROTOCOL_ERROR))
