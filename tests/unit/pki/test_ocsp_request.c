@@ -143,6 +143,7 @@ static void extensions_are_held_to_their_sections(void **state)
                         "", OK},
                 {"others than basic (req 1.14)", WITH(EXT(OID_PKIX("04") "04{30{" OID_OTHER "}}")), "", OK},
                 {"acceptable responses that are none", WITH(EXT(OID_PKIX("04") "04{" NULL_ "}")), "", ERR_INVALID},
+                {"acceptable responses, one of which is no OID", WITH(EXT(OID_PKIX("04") "04{30{" OID_PKIX("01") NULL_ "}}")), "", ERR_INVALID},
                 {"preferred algorithms that are none (RFC 6960 4.4.7.1)", WITH(EXT(OID_PKIX("08") "04{30{" NULL_ "}}")), "",
                         ERR_INVALID},
                 {"service locator (RFC 6960 4.4.6, req 1.14)", OF_ONE(EXT(OID_PKIX("07") "04{}")), "", OK},

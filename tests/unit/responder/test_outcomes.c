@@ -232,6 +232,26 @@ static void what_a_crl_signer_signed_is_asked_for_anew(void **state)
         client_close(&c);
 }
 
+/* Unauthorized is final for a client, and may be kept from asking elsewhere; what is broken here is our affair. */
+static void a_store_that_contradicts_itself_is_an_internal_error(void **state)
+{
+        struct fixture *f = *state;
+        struct key key = key_serial(f->ca, BYTES_LIT("\x11"));
+        struct client c;
+        struct reply r;
+        struct txn *txn;
+
+        fixture_import_good(f, A);
+        fixture_revoke(f, A, NOW - 10);
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        txn_delete(txn, TABLE_RECORD, key_bytes(&key));
+        assert_int_equal(txn_commit(txn), OK);
+        client_open(&c, f);
+        r = client_ask(&c, ASK(A), NULL, "");
+        assert_ocsp_error(&r, OCSP_INTERNAL_ERROR);
+        client_close(&c);
+}
+
 /* req 2.2 */
 static void an_issuer_that_is_not_configured_is_unauthorized(void **state)
 {
@@ -262,6 +282,7 @@ int main(void)
                 TEST(what_is_staged_does_not_count_until_its_batch_is_active),
                 TEST(unusable_signatures_are_asked_for_anew),
                 TEST(what_a_crl_signer_signed_is_asked_for_anew),
+                TEST(a_store_that_contradicts_itself_is_an_internal_error),
                 TEST(an_issuer_that_is_not_configured_is_unauthorized),
                 TEST(the_issuers_certificate_and_health_are_there),
         };
