@@ -27,14 +27,16 @@ static void put_and_send(struct conn *c)
 {
         struct builder *out = http2_pool_out(c->pool->http2);
         size_t n_sent = 0;
+        bool has_more = http2_has_more(c->http2);
 
-        do {
+        while (has_more && !conn_is_blocked(c) && !c->is_broken && n_sent < CONN_FILE_SHARE) {
                 builder_reset(out);
                 http2_put(c->http2, out);
                 conn_send(c, builder_bytes(out));
                 n_sent += out->len;
-        } while (out->len > 0 && !conn_is_blocked(c) && !c->is_broken && n_sent < CONN_FILE_SHARE);
-        c->has_more = out->len > 0 && !conn_is_blocked(c);
+                has_more = out->len > 0 && http2_has_more(c->http2);
+        }
+        c->has_more = has_more && !conn_is_blocked(c);
         c->has_progress |= http2_take_progress(c->http2);
         if (http2_is_over(c->http2))
                 c->is_closing = c->must_linger = true;

@@ -56,6 +56,12 @@ bool http2_is_over(const struct http2 *h)
         return h->is_ended || (h->n_streams == 0 && (h->is_last || h->is_left));
 }
 
+bool http2_has_more(const struct http2 *h)
+{
+        return h->control.len > 0 || builder_failed(&h->control) ||
+                (!h->is_ended && (h->lists[STREAM_READY].first || h->lists[STREAM_SENDING].first));
+}
+
 bool http2_is_busy(const struct http2 *h)
 {
         return h->n_streams > 0 || h->goaway_at_ms > 0 || h->rest_deadline_ms > 0;

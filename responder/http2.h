@@ -46,6 +46,8 @@ void http2_free(struct http2 *session);
 MUST_CHECK size_t http2_receive(struct http2 *session, struct bytes in);
 /* Octets to send next into `out`, which is empty; none: all is said for now. */
 void http2_put(struct http2 *session, struct builder *out);
+/* False: http2_put would put nothing. */
+bool http2_has_more(const struct http2 *session);
 /* GOAWAY goes out with what is put next, and nothing is read any more; what is open is dropped. */
 void http2_end(struct http2 *session);
 /* No new streams; those that are open are answered, then the session is over. */

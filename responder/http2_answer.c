@@ -2,7 +2,6 @@
  * octets to be sent; what a frame changes of its stream and session is settled when the turn has ended well, and undone when not. */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "responder/http2_session.h"
 
 /* Put before the socket is tried; with files under way less, for what the socket does not take is kept. */
@@ -269,6 +268,8 @@ static void settle_batch(struct http2_pool *pool, struct builder *out)
 
 static void put_control(struct http2 *h, struct builder *out)
 {
+        if (!h->control.data && !builder_failed(&h->control))
+                return;
         if (builder_failed(&h->control)) /* out of memory: it cannot go on, nor say why */
                 h->is_ended = true;
         builder_put(out, builder_bytes(&h->control));
@@ -290,7 +291,6 @@ void http2_put(struct http2 *h, struct builder *out)
                 http2_put_bodies(h, out, limit);
         }
         pool->n_batch = 0;
-        if (h->control.len > 0)
-                put_control(h, out);
+        put_control(h, out);
         h->is_ended |= builder_failed(out); /* it never is, but what was said would have a hole */
 }

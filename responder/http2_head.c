@@ -1,6 +1,5 @@
 /* http2_head: an answer as HTTP/2 fields. They are those of head.c; what HTTP/1 says by Connection is said by GOAWAY here. Nothing goes into a
  * table (RFC 7541 6.2.2): most values are an answer's own, and what is rendered may be thrown away and rendered again. */
-#include "base/clock.h"
 #include "responder/http2_session.h"
 
 /* Of the static table (RFC 7541 Appendix A), all in two octets. */
@@ -98,6 +97,15 @@ static void put_date(struct builder *out, struct dates *dates, enum name name, i
         put_text(out, name, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
 }
 
+/* The same for all answers of a second. */
+static void put_now(struct http2_pool *pool, struct builder *out, int64_t now_s)
+{
+        if (pool->date_s != now_s || now_s == 0)
+                memcpy(pool->date, dates_text(&pool->config.service->dates, now_s), CLOCK_HTTP_LEN);
+        pool->date_s = now_s;
+        put_text(out, NAME_DATE, bytes_make(pool->date, CLOCK_HTTP_LEN));
+}
+
 static void put_status(struct builder *out, unsigned status)
 {
         for (size_t i = 0; i < sizeof STATUSES / sizeof STATUSES[0]; i++) {
@@ -187,7 +195,7 @@ void http2_head_put(struct http2 *h, struct builder *out, const struct answer *a
         if (!begin_block(h, out))
                 return;
         put_status(out, a->status);
-        put_date(out, dates, NAME_DATE, now_s);
+        put_now(h->pool, out, now_s);
         if (a->status != 304) {
                 put_text(out, NAME_CONTENT_TYPE, head_content_type(a->content));
                 put_number(out, NAME_CONTENT_LENGTH, a->body_len);
