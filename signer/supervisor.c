@@ -27,7 +27,8 @@
 #define RESTART_MS 1000
 #define EXIT_NO_EXEC 127
 #define STOP_ENGINE_MS 30000 /* it finishes its commit */
-#define STOP_VAULT_MS 2000
+/* At once, but while it opens the token: a software token may be rewriting its files, and would not survive (token.h). */
+#define STOP_VAULT_MS 5000
 #define KILL_MS 5000 /* a process that does not even die by SIGKILL hangs in the kernel */
 
 struct supervisor {
@@ -242,7 +243,7 @@ static void tell_engine(struct supervisor *s, uint8_t word)
 /* Whatever keeps a new vault from being there, the engine hears of it and asks again with its own backoff. */
 static void replace_vault(struct supervisor *s)
 {
-        end_child(&s->vault, "vault", SIGKILL, KILL_MS);
+        end_child(&s->vault, "vault", SIGTERM, STOP_VAULT_MS);
         start_vault(s);
         if (s->vault == 0)
                 tell_engine(s, SUPERVISOR_NO_VAULT);
@@ -278,7 +279,7 @@ static void engine_died(struct supervisor *s, int status)
 {
         s->engine = 0;
         close_fd(&s->channel);
-        end_child(&s->vault, "vault", SIGKILL, KILL_MS);
+        end_child(&s->vault, "vault", SIGTERM, STOP_VAULT_MS);
         if (!s->engine_asked && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
                 log_error("the engine refused to start: its own lines above say why");
                 s->stopping = true;

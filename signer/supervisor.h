@@ -5,7 +5,7 @@
  *   supervisor (root) --- fork ---> engine (users.engine): engine_run()
  *                     --- exec ---> tocsin-vault (users.vault)
  *
- * The engine asks for a vault with one octet 'V' on its channel; the supervisor kills the old one (SIGKILL, waited for),
+ * The engine asks for a vault with one octet 'V' on its channel; the supervisor ends the old one (SIGTERM; SIGKILL after 5 s),
  * makes two fresh socket pairs, starts tocsin-vault with them, and hands the engine's ends over: two packets, 'U' with the
  * urgent end and 'B' with the bulk end. 'D' from the supervisor: a vault died; 'N': none could be started. An engine that dies is started again (with a
  * fresh vault) after 1 s; a supervisor that dies takes both with it. SIGTERM: engine first (it finishes its commit), then

@@ -357,8 +357,11 @@ static int run_command(const struct conf *conf, const struct command *command, c
         _cleanup_(token_close) struct token token = {0};
         struct token_problem problem = {0};
         bool is_open = false;
-        enum err e = token_open(&token, &options, &problem);
+        sigset_t before;
+        enum err e;
 
+        token_hold_signals(&before); /* nobody's ^C leaves half a key */
+        e = token_open(&token, &options, &problem);
         if (e == OK) {
                 is_open = true;
                 e = command->run(&token, arguments, &problem);
@@ -367,6 +370,8 @@ static int run_command(const struct conf *conf, const struct command *command, c
                 e = ERR_IO;
         if (e != OK)
                 fprintf(stderr, "tocsin-vault: %s\n", problem.text[0] ? problem.text : err_text(e));
+        token_close(&token);
+        token_let_signals(&before);
         return exit_code_of(e, is_open);
 }
 

@@ -32,7 +32,7 @@ _Noreturn static void serve(const struct conf *conf, const char *log_target)
                 log_warning("cannot open the log, writing to standard error target=%s", log_target);
         e = jail_user(conf->vault_user);
         if (e == OK)
-                e = jail_no_new_privileges(SIGKILL);
+                e = jail_no_new_privileges(SIGTERM); /* which waits while the token is being opened */
         if (e != OK) {
                 log_error("the vault cannot become its user: start tocsin-signer as root, or set users.vault to \"\" "
                           "user=%s why=\"%s\"",

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -229,12 +230,28 @@ static enum err login(struct token *token, const char *pin_file, struct token_pr
         return problem(ret_problem, rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LOCKED ? ERR_DENIED : ERR_TOKEN, "C_Login", rv);
 }
 
-enum err token_open(struct token *token, const struct token_options *options, struct token_problem *ret_problem)
+void token_hold_signals(sigset_t *ret_before)
+{
+        sigset_t held;
+
+        sigemptyset(&held);
+        sigaddset(&held, SIGTERM);
+        sigaddset(&held, SIGINT);
+        sigaddset(&held, SIGHUP);
+        sigaddset(&held, SIGQUIT);
+        pthread_sigmask(SIG_BLOCK, &held, ret_before);
+}
+
+void token_let_signals(const sigset_t *before)
+{
+        pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+static enum err open_token(struct token *token, const struct token_options *options, struct token_problem *ret_problem)
 {
         CK_TOKEN_INFO info;
         enum err e;
 
-        *token = (struct token){0};
         e = load(token, options->module, ret_problem);
         if (e == OK)
                 e = find_slot(token, options->label, &info, ret_problem);
@@ -244,6 +261,18 @@ enum err token_open(struct token *token, const struct token_options *options, st
                 e = open_sessions(token, options, ret_problem);
         if (e == OK)
                 e = login(token, options->pin_file, ret_problem);
+        return e;
+}
+
+enum err token_open(struct token *token, const struct token_options *options, struct token_problem *ret_problem)
+{
+        sigset_t before;
+        enum err e;
+
+        *token = (struct token){0};
+        token_hold_signals(&before);
+        e = open_token(token, options, ret_problem);
+        token_let_signals(&before);
         return e;
 }
 

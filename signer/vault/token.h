@@ -8,6 +8,8 @@
 #include <p11-kit/pkcs11.h>
 #undef hash_alg /* that header renames a field by a macro; here it is pki/hash_alg.h's enum */
 
+#include <signal.h>
+
 #include "base/bytes.h"
 #include "base/err.h"
 #include "pki/sig_alg.h"
@@ -40,6 +42,12 @@ struct token {
  * file; ERR_DENIED: the PIN is wrong, or must not be tried; ERR_TOKEN. Whatever the outcome, token_close. */
 MUST_CHECK enum err token_open(struct token *token, const struct token_options *options, struct token_problem *ret_problem);
 void token_close(struct token *token);
+
+/* Whoever asks this process to end (SIGTERM, SIGINT, SIGHUP, SIGQUIT) waits until token_let_signals: a module may be rewriting the token's
+ * files. SoftHSM empties token.object and writes it anew at every log-in; killed in between, the token and its keys are lost. token_open
+ * does so itself; what makes keys does so from before it to the end. */
+void token_hold_signals(sigset_t *ret_before);
+void token_let_signals(const sigset_t *before);
 
 /* "CKR_DEVICE_REMOVED", or "CKR 0x..." for one that has no name here; ret_text holds TOKEN_RV_TEXT. Returns ret_text. */
 #define TOKEN_RV_TEXT 40

@@ -33,20 +33,26 @@ struct gate {
         int started, go;
 };
 
-static struct gate gate_arm(void)
+static struct gate gate_arm_at(const char *name)
 {
         struct gate g;
 
         g.started = open(fixture_path(f, "started"), O_RDWR | O_CLOEXEC);
         g.go = open(fixture_path(f, "go"), O_RDWR | O_CLOEXEC);
         assert_true(g.started >= 0 && g.go >= 0);
-        fixture_write(f, "armed", "");
+        fixture_write(f, name, "");
         return g;
+}
+
+static struct gate gate_arm(void)
+{
+        return gate_arm_at("armed");
 }
 
 static void gate_disarm(struct gate g)
 {
         unlink(fixture_path(f, "armed"));
+        unlink(fixture_path(f, "armed-login"));
         close(g.started);
         close(g.go);
 }
@@ -249,6 +255,23 @@ static void the_pin_is_in_no_log_no_argument_and_no_environment(void **state)
         assert_true(len > 0);
 }
 
+/* SoftHSM rewrites the token's file at each log-in: a vault that is ended then would take the token with it. */
+static void a_vault_that_is_asked_to_end_while_it_logs_in_ends_behind_it(void **state)
+{
+        struct gate g = gate_arm_at("armed-login");
+        struct vault_process *v = vault_start(f);
+
+        (void)state;
+        gate_wait(g);
+        kill(v->pid, SIGTERM);
+        gate_let(g, 'g');
+        assert_int_equal(vault_wait(v), 128 + SIGTERM);
+        assert_false(is_readable(g.go)); /* it lived to log in */
+        gate_disarm(g);
+        vault_stop(v);
+        vault_stop(vault_start_ready(f));
+}
+
 static void the_vault_ends_when_its_engine_is_gone(void **state)
 {
         struct vault_process *v = vault_start_ready(f);
@@ -270,6 +293,7 @@ int main(void)
                 cmocka_unit_test(the_last_pin_try_is_left_to_a_person),
                 cmocka_unit_test(a_token_that_is_not_there_is_told),
                 cmocka_unit_test(the_pin_is_in_no_log_no_argument_and_no_environment),
+                cmocka_unit_test(a_vault_that_is_asked_to_end_while_it_logs_in_ends_behind_it),
                 cmocka_unit_test(the_vault_ends_when_its_engine_is_gone),
         };
         int failed;
