@@ -62,6 +62,8 @@ static bool options_read(int argc, char **argv, struct options *ret)
                 else
                         return false;
         }
+        if (optind < argc)
+                fprintf(stderr, "tocsin-signer: unexpected argument '%s'\n", argv[optind]);
         return optind == argc;
 }
 
@@ -97,6 +99,7 @@ int main(int argc, char **argv)
         _cleanup_(conf_freep) struct conf *conf = NULL;
         struct conf_problem problem;
         struct options options;
+        enum err e;
 
         if (!options_read(argc, argv, &options)) {
                 fputs(usage, stderr);
@@ -104,8 +107,11 @@ int main(int argc, char **argv)
         }
         if (options.print)
                 return fputs(options.print, stdout) < 0;
-        if (conf_load(options.config, &conf, &problem) != OK) {
-                fprintf(stderr, "tocsin-signer: %s\n", problem.text);
+        e = conf_load(options.config, &conf, &problem);
+        if (e != OK) {
+                fprintf(stderr, "tocsin-signer: %s\n  next: %s\n", problem.text,
+                        e == ERR_NOT_FOUND ? "name another with --config FILE, or make one with `tocsin init`"
+                                           : "correct it, then `tocsin check`");
                 return EXIT_USAGE;
         }
         if (options.check_store)

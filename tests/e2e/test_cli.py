@@ -401,6 +401,14 @@ def test_status_tells_what_a_batch_was_for(one_issuer):
     assert told == ["INC-77", "superseded"], told
 
 
+@pytest.mark.parametrize("words, told", [(("extra",), "'extra'"), (("--foo",), "--foo"), (("--config", "/nonexistent.yaml"), "tocsin init"),
+                                         (("--config", "/dev/null/x"), "tocsin init"), (("--config", "/etc/passwd"), "tocsin check")])
+def test_the_signer_says_what_is_wrong_with_how_it_is_started(house, words, told):
+    signer = pathlib.Path(house.env["TOCSIN"]).resolve().parents[1] / "signer" / "tocsin-signer"
+    done = subprocess.run([signer, *words], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2 and told in done.stderr and not done.stdout, done.stderr
+
+
 def test_no_file_at_all_is_told_with_how_to_make_one(house, tmp_path):
     done = subprocess.run([house.env["TOCSIN"], "status"], text=True, capture_output=True, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
     if os.path.exists("/etc/tocsin/tocsin.yaml"):

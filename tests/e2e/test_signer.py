@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
 from conftest import free_port, ocsp_request, wait_for
+from test_ari import identifier
 
 EXTENSIONS = """
 [issuer]
@@ -240,6 +241,7 @@ def test_an_issuer_whose_ocsp_signer_has_no_certificate_yet_has_its_crls_and_is_
     assert house.http("/ca/second-ca.cer")[0] == 200
     assert ask_of(house, second, serials[0]).response_status == ocsp.OCSPResponseStatus.TRY_LATER
     assert ask_of(house, second, serials[60]).response_status == ocsp.OCSPResponseStatus.UNAUTHORIZED
+    assert house.http("/renewal-info/" + identifier(second, serials[0]))[0] == 200
 
     told = house.tocsin("status").stdout
     assert "second-ca GETS NO OCSP ANSWERS SIGNED" in told and "tocsin key install second-ca" in told, told
