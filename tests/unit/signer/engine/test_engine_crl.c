@@ -220,6 +220,128 @@ static void a_crl_that_was_being_made_when_the_engine_ended_is_given_up_with_its
         assert_true(row.number > reserved);
 }
 
+/* ---- when ---- */
+
+static uint64_t number_before;
+
+static bool has_newer(struct fixture *f)
+{
+        struct crl_row row;
+
+        schedule_now(&f->engine);
+        return find(f, shard_of(f), false, &row) && row.number > number_before && fixture_is_idle(f);
+}
+
+static struct crl_row newest(struct fixture *f, uint16_t shard)
+{
+        struct crl_row row;
+
+        assert_true(find(f, shard, false, &row));
+        return row;
+}
+
+/* Lets happen what would happen by itself. */
+static void let_pass(struct fixture *f)
+{
+        schedule_now(&f->engine);
+        fixture_run_until(f, fixture_is_idle);
+}
+
+/* req 4.8; crl.after_revocation is 60 s here. */
+static void a_revocation_reaches_the_crl_in_its_time_and_not_before(void **state)
+{
+        struct fixture *f = *state;
+        int64_t start_s = clock_now_s();
+
+        start(f);
+        number_before = newest(f, 0).number;
+        fixture_go_to(f, start_s + 100);
+        fixture_revoke_list(f, 1, 5);
+        fixture_go_to(f, start_s + 159);
+        let_pass(f);
+        assert_int_equal(newest(f, 0).number, number_before);
+        fixture_go_to(f, start_s + 161);
+        fixture_run_until(f, has_newer);
+        assert_int_equal(newest(f, 0).n_entries, 5);
+}
+
+static void a_crl_is_made_anew_each_period_though_nothing_changed(void **state)
+{
+        struct fixture *f = *state;
+        int64_t this_update_s;
+
+        start(f);
+        number_before = newest(f, 0).number;
+        this_update_s = newest(f, 0).this_update;
+        fixture_go_to(f, this_update_s + CLOCK_DAY_S - 1);
+        let_pass(f);
+        assert_int_equal(newest(f, 0).number, number_before);
+        fixture_go_to(f, this_update_s + CLOCK_DAY_S);
+        fixture_run_until(f, has_newer);
+}
+
+/* Records of the fixture are in no shard: their changes lie outside of both. */
+static void a_change_in_another_shard_makes_no_crl_of_this_one(void **state)
+{
+        struct fixture *f = *state;
+        int64_t start_s = clock_now_s();
+
+        f->issuer.crl_shards = 1;
+        start(f);
+        number_before = newest(f, 1).number;
+        fixture_go_to(f, start_s + 100);
+        fixture_revoke_list(f, 1, 1); /* one alone is an event with its shard */
+        fixture_go_to(f, start_s + 200);
+        let_pass(f);
+        assert_int_equal(newest(f, 1).number, number_before);
+}
+
+/* As an engine finds it that was stopped between the change and its CRL. */
+static void what_changed_after_the_newest_crl_is_found_at_the_start(void **state)
+{
+        struct fixture *f = *state;
+        int64_t start_s = clock_now_s();
+
+        start(f);
+        number_before = newest(f, 0).number;
+        fixture_go_to(f, start_s + 100);
+        fixture_revoke_list(f, 1, 2);
+        fixture_run_until(f, fixture_is_idle);
+        f->engine.schedule.crls[0].changed_due_s = 0; /* what it knew is gone */
+        assert_int_equal(schedule_reset(&f->engine), OK);
+        fixture_run_until(f, has_newer);
+        assert_int_equal(newest(f, 0).n_entries, 2);
+}
+
+static bool has_failed(struct fixture *f)
+{
+        schedule_now(&f->engine);
+        return f->engine.schedule.crls[0].failures > 0;
+}
+
+static void a_crl_that_is_due_and_failed_is_tried_again(void **state)
+{
+        struct fixture *f = *state;
+        int64_t start_s = clock_now_s();
+
+        start(f);
+        number_before = newest(f, 0).number;
+        fixture_go_to(f, start_s + 100);
+        fixture_revoke_list(f, 1, 5);
+        fixture_run_until(f, fixture_is_idle);
+        fake_vault_hold(&f->vault, true);
+        f->vault.keys[0] = f->ocsp_key;
+        fake_vault_hold(&f->vault, false);
+        fixture_go_to(f, start_s + 200);
+        fixture_run_until(f, has_failed);
+        assert_int_equal(newest(f, 0).number, number_before);
+        f->vault.keys[0] = f->ca_key;
+        fixture_go_to(f, start_s + 300); /* past the pause before it is tried again */
+        fixture_run_until(f, has_newer);
+        assert_int_equal(newest(f, 0).n_entries, 5);
+        assert_int_equal(f->engine.schedule.crls[0].failures, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up_unstarted, fixture_tear_down)
 
 int main(void)
@@ -232,6 +354,11 @@ int main(void)
                 TEST(a_crl_of_cabf_tls_lasts_ten_days_at_most),
                 TEST(a_crl_whose_signature_does_not_verify_is_never_published),
                 TEST(a_crl_that_was_being_made_when_the_engine_ended_is_given_up_with_its_number),
+                TEST(a_revocation_reaches_the_crl_in_its_time_and_not_before),
+                TEST(a_crl_is_made_anew_each_period_though_nothing_changed),
+                TEST(a_change_in_another_shard_makes_no_crl_of_this_one),
+                TEST(what_changed_after_the_newest_crl_is_found_at_the_start),
+                TEST(a_crl_that_is_due_and_failed_is_tried_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
