@@ -221,6 +221,18 @@ def test_a_new_entry_may_take_the_name_of_the_one_that_it_pushes_out(house):
         assert line.answer(3).body == line.answer(5).body and line.answer(3).fields["content-type"] == "application/pkix-cert"
 
 
+@pytest.mark.parametrize("limit, filling, rest", [(560, 0, 505), (4096, 3000, 3085)], ids=["the table grows", "what is left moves up"])
+def test_it_may_also_where_the_memory_of_the_table_moves(house, limit, filling, rest):
+    with h2.Line(clear(house)) as line:
+        others = block((":method", "GET"), (":scheme", "http"), (":authority", "h"))
+        assert answered(line, 1, h2.table_size(limit) + request("GET", CERTIFICATE) + literal("x-0", "a" * filling, 0x40)) == 200
+        assert answered(line, 3, others + literal(":path", "/healthz", 0x40)) == 200
+        more = literal("x-1", "b" * 900, 0x40) if filling else b""
+        assert answered(line, 5, request("GET", CERTIFICATE) + more) == 200
+        assert answered(line, 7, others + literal(63 if filling else 62, CERTIFICATE + "?" + "a" * rest, 0x40, 6)) == 200
+        assert answered(line, 9, others + indexed(62)) == 200 and line.answer(9).body == line.answer(1).body
+
+
 def test_an_entry_larger_than_the_table_empties_it(house):
     """RFC 7541 4.4: and is no error."""
     with h2.Line(clear(house)) as line:
@@ -366,6 +378,20 @@ def test_windows_are_given_back_whatever_becomes_of_the_content(house):
             line.say(headers(2 * n + 1, fields, end=False) + data(2 * n + 1, bytes(8000)))
             used += 8000
             assert line.wait(2 * n + 1) and line.answer(2 * n + 1).status == status
+
+
+def test_a_streams_window_is_given_back_as_its_content_comes(house):
+    """RFC 9113 6.9.1: padding counts, so that a small body may take more than a window."""
+    der = house.request(house.serials("good")[4])
+    with h2.Line(clear(house)) as line:
+        line.say(headers(1, request("POST", "/", TYPE), end=False))
+        for n in range(300):
+            used = n * 257
+            line.read_until(lambda: all(65535 + sum(more for stream, more in line.windows if stream == s) - used >= 257 for s in (0, 1)))
+            piece = der[n:n + 1]
+            line.say(frame(DATA, PADDED, 1, b"\xff" + piece + bytes(255)))
+        line.say(data(1, der[300:]))
+        assert line.wait(1) and ocsp.load_der_ocsp_response(line.answer(1).body).certificate_status == ocsp.OCSPCertStatus.GOOD
 
 
 # ---- settings ----
