@@ -303,7 +303,7 @@ static void discard(struct conn *c)
 /* Nothing but a client that asks again. */
 static bool can_join_group(const struct conn *c)
 {
-        return !c->tls && !c->is_new && !c->http2 && !c->in && !c->is_lingering && can_read(c);
+        return !c->tls && !c->is_new && !c->in && !c->is_lingering && can_read(c);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *data)

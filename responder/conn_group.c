@@ -1,4 +1,4 @@
-/* conn_group: idle connections of HTTP/1 that the same look at the sockets found readable. All are read, then all are answered in one turn,
+/* conn_group: idle connections that the same look at the sockets found readable. All are read, then all are answered in one turn,
  * then all are sent to: what their requests need of the store is fetched from memory together, and the kernel's code for each of the
  * three stays in the CPU's caches meanwhile. */
 #include <errno.h>
@@ -28,28 +28,49 @@ static bool receive(struct conn *c, uint8_t memory[CONN_GROUP_IN], struct bytes 
         return false;
 }
 
-static void serve(struct conn_group *g)
-{
+/* Of one protocol. */
+struct readable {
         struct conn *conns[CONN_GROUP];
         struct bytes ins[CONN_GROUP];
-        unsigned n = 0, n_conns = g->n;
+        unsigned n;
+};
+
+static void add(struct readable *r, struct conn *c, struct bytes in)
+{
+        r->conns[r->n] = c;
+        r->ins[r->n++] = in;
+}
+
+static void settle(const struct readable *r)
+{
+        for (unsigned i = 0; i < r->n; i++)
+                conn_settle(r->conns[i]);
+}
+
+static void serve(struct conn_group *g)
+{
+        struct readable http1 = {.n = 0}, http2 = {.n = 0};
+        unsigned n_conns = g->n;
 
         g->n = 0;
         for (unsigned i = 0; i < n_conns; i++) {
                 struct conn *c = g->conns[i];
+                struct bytes in;
 
                 if (!c)
                         continue;
                 c->group_place = 0;
-                if (receive(c, g->memory[n], &ins[n]))
-                        conns[n++] = c;
+                if (receive(c, g->memory[i], &in))
+                        add(c->http2 ? &http2 : &http1, c, in);
                 else
                         conn_settle(c);
         }
-        if (n > 0)
-                conn_http1_serve_all(conns, ins, n);
-        for (unsigned i = 0; i < n; i++)
-                conn_settle(conns[i]);
+        if (http1.n > 0)
+                conn_http1_serve_all(http1.conns, http1.ins, http1.n);
+        if (http2.n > 0)
+                conn_http2_serve_all(http2.conns, http2.ins, http2.n);
+        settle(&http1);
+        settle(&http2);
 }
 
 static void run(struct conn_group *g)

@@ -86,7 +86,7 @@ void conn_flush_file(struct conn *c);
 
 struct conn_group *conn_group_new(struct conn_pool *pool);
 void conn_group_free(struct conn_group *group);
-/* A readable one, of HTTP/1, cleartext, that holds no input and waits for nothing. */
+/* A readable one, cleartext, whose protocol is known, that holds no input and waits for nothing. */
 void conn_group_join(struct conn_group *group, struct conn *c);
 void conn_group_leave(struct conn_group *group, struct conn *c);
 
@@ -104,5 +104,7 @@ MUST_CHECK enum err conn_http2_detect(struct bytes in);
 /* Makes it one of HTTP/2. */
 void conn_http2_begin(struct conn *c);
 void conn_http2_serve(struct conn *c, struct bytes in);
+/* For CONN_GROUP connections at most, of one pool. */
+void conn_http2_serve_all(struct conn *conns[], const struct bytes ins[], unsigned n);
 /* An answer of the engine came for a stream of the connection. */
 void conn_http2_on_resumed(void *owner);

@@ -255,6 +255,7 @@ struct http2 *http2_new(struct http2_pool *pool, void *owner)
                 return NULL;
         h->pool = pool;
         h->owner = owner;
+        h->client = -1;
         h->send_window = h->initial_window = HTTP2_WINDOW_DEFAULT;
         h->receive_window = pool->window;
         hpack_init(&h->hpack);
@@ -265,6 +266,12 @@ struct http2 *http2_new(struct http2_pool *pool, void *owner)
                 return NULL;
         }
         return h;
+}
+
+void http2_set_client(struct http2 *h, int client, uint64_t client_address)
+{
+        h->client = client;
+        h->client_address = client_address;
 }
 
 void http2_free(struct http2 *h)

@@ -39,6 +39,8 @@ void http2_pool_set_time(struct http2_pool *pool, int64_t now_ms);
 
 /* NULL: out of memory. The input begins with the preface. */
 struct http2 *http2_new(struct http2_pool *pool, void *owner);
+/* Its socket, -1 being none, and its limits_client: for the access log and the limits of addresses. */
+void http2_set_client(struct http2 *session, int client, uint64_t client_address);
 void http2_free(struct http2 *session);
 
 /* How many octets of `in` it took: the rest, of a frame that is not whole, is to be given again with what comes after it. What is wrong
@@ -48,6 +50,16 @@ MUST_CHECK size_t http2_receive(struct http2 *session, struct bytes in);
 void http2_put(struct http2 *session, struct builder *out);
 /* False: http2_put would put nothing. */
 bool http2_has_more(const struct http2 *session);
+/* The same for several sessions (SERVICE_AHEAD at most), in one turn, their octets one behind the other: requests are answered of which
+ * nothing stands in the way of any. What else each has to say, http2_put says afterwards. */
+struct http2_part {
+        struct http2 *session; /* http2_is_ready */
+        size_t len;            /* result: octets in `out` that are its own */
+        size_t n_held;         /* http2_answer.c's */
+};
+void http2_put_together(struct http2_part parts[], unsigned n, struct builder *out);
+/* Requests are waiting to be answered, and nothing else is to be sent before. */
+bool http2_is_ready(const struct http2 *session);
 /* GOAWAY goes out with what is put next, and nothing is read any more; what is open is dropped. */
 void http2_end(struct http2 *session);
 /* No new streams; those that are open are answered, then the session is over. */

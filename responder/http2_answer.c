@@ -1,5 +1,6 @@
-/* http2_answer: from requests that are whole to frames. As many as are ready and can be sent to are rendered in one turn, straight into the
- * octets to be sent; what a frame changes of its stream and session is settled when the turn has ended well, and undone when not. */
+/* http2_answer: from requests that are whole to frames. As many as are ready and can be sent to, of one session or of several, are rendered in
+ * one turn, straight into the octets to be sent; what a frame changes of its stream and session is settled when the turn has ended well, and
+ * undone when not. */
 #include <stdlib.h>
 
 #include "responder/http2_session.h"
@@ -12,9 +13,20 @@
 
 /* As things stood before the turn. */
 struct mark {
-        size_t out_len;
         int32_t send_window;
         bool has_no_table;
+};
+
+/* Sessions whose answers are rendered together, one behind the other. */
+struct party {
+        struct http2_part *parts;
+        unsigned n;
+        struct mark marks[SERVICE_AHEAD];
+        size_t out_len; /* before the turn */
+        struct builder *out;
+
+        unsigned at;               /* the session that streams are chosen from */
+        struct http2_stream *next; /* of it */
 };
 
 /* ---- rendering ---- */
@@ -126,14 +138,26 @@ static void answer_item(struct turn *t, struct http2_item *item, struct request 
                 render(item, r, &a, t->now_s, out);
 }
 
-/* The next streams that are ready and can be sent to, in their order. Returns how many. */
-static unsigned choose(struct http2_stream **next, struct http2_stream *ret_streams[SERVICE_AHEAD])
+static struct http2_stream *first_ready(const struct party *p)
+{
+        return p->at < p->n ? p->parts[p->at].session->lists[STREAM_READY].first : NULL;
+}
+
+/* The next streams that are ready and can be sent to, in their order, session after session. Returns how many. */
+static unsigned choose(struct party *p, struct http2_stream *ret_streams[SERVICE_AHEAD])
 {
         unsigned n = 0;
 
-        for (; *next && n < SERVICE_AHEAD; *next = (*next)->next)
-                if (has_window(*next))
-                        ret_streams[n++] = *next;
+        while (p->at < p->n && n < SERVICE_AHEAD) {
+                if (!p->next) {
+                        p->at++;
+                        p->next = first_ready(p);
+                        continue;
+                }
+                if (has_window(p->next))
+                        ret_streams[n++] = p->next;
+                p->next = p->next->next;
+        }
         return n;
 }
 
@@ -151,76 +175,99 @@ static void read_requests(struct turn *t, struct http2_stream *const streams[], 
                 pipeline_look_ahead(t, asked, n_asked);
 }
 
-static bool is_full(const struct http2_pool *pool, const struct http2_item *item, size_t n_held, const struct builder *out)
+static bool is_full(const struct http2_pool *pool, const struct http2_item *item, const struct builder *out)
 {
-        return item->is_parked || pool->n_batch == HTTP2_BATCH || n_held >= HTTP2_MAX_HELD || out->cap - out->len < SERVICE_ANSWER_MAX;
+        return item->is_parked || pool->n_batch == HTTP2_BATCH || out->cap - out->len < SERVICE_ANSWER_MAX;
+}
+
+/* True: go on with the next. */
+static bool render_one(struct party *p, struct turn *t, struct http2_part *part, struct http2_stream *s, struct request *r)
+{
+        struct http2_pool *pool = s->session->pool;
+        struct http2_item *item;
+        size_t len = p->out->len;
+
+        if (!has_window(s) || part->n_held >= HTTP2_MAX_HELD) /* those before it have used it up */
+                return true;
+        item = new_item(pool, s);
+        pool->config.service->client = s->session->client;
+        pool->config.service->client_address = s->session->client_address;
+        answer_item(t, item, r, p->out);
+        part->n_held += item->held_len;
+        part->len += p->out->len - len;
+        return !is_full(pool, item, p->out);
 }
 
 /* Streams that are ready, until there is enough. A parked one ends the batch: there is one service->ask. */
-static void render_ready(struct http2 *h, struct turn *t, struct builder *out)
+static void render_ready(struct party *p, struct turn *t)
 {
-        struct http2_stream *next = h->lists[STREAM_READY].first, *streams[SERVICE_AHEAD];
+        struct http2_stream *streams[SERVICE_AHEAD];
         struct request requests[SERVICE_AHEAD];
-        size_t n_held = h->n_held;
+        struct http2_part *part = p->parts;
         unsigned n;
 
-        while ((n = choose(&next, streams)) > 0) {
+        p->at = 0;
+        p->next = first_ready(p);
+        while ((n = choose(p, streams)) > 0) {
                 read_requests(t, streams, n, requests);
                 for (unsigned i = 0; i < n; i++) {
-                        struct http2_item *item;
-
-                        if (!has_window(streams[i])) /* those before it have used it up */
-                                continue;
-                        item = new_item(h->pool, streams[i]);
-                        answer_item(t, item, &requests[i], out);
-                        n_held += item->held_len;
-                        if (is_full(h->pool, item, n_held, out))
+                        while (part->session != streams[i]->session)
+                                part++;
+                        if (!render_one(p, t, part, streams[i], &requests[i]))
                                 return;
                 }
         }
 }
 
-static void undo(struct http2 *h, const struct mark *mark, struct builder *out)
+static void undo(struct party *p)
 {
-        struct http2_pool *pool = h->pool;
+        struct http2_pool *pool = p->parts[0].session->pool;
 
         for (unsigned i = 0; i < pool->n_batch; i++) {
                 crl_file_release(pool->batch[i].file);
                 free(pool->batch[i].held);
         }
         pool->n_batch = 0;
-        out->len = mark->out_len;
-        out->failed = false;
-        h->send_window = mark->send_window;
-        h->has_no_table = mark->has_no_table;
+        p->out->len = p->out_len;
+        p->out->failed = false;
+        for (unsigned i = 0; i < p->n; i++) {
+                struct http2 *h = p->parts[i].session;
+
+                h->send_window = p->marks[i].send_window;
+                h->has_no_table = p->marks[i].has_no_table;
+                p->parts[i].n_held = h->n_held;
+                p->parts[i].len = 0;
+        }
 }
 
-MUST_CHECK static enum err render_in_turn(struct http2 *h, struct builder *out)
+MUST_CHECK static enum err render_in_turn(struct party *p)
 {
         struct turn t;
-        enum err e = turn_begin(h->pool->config.service, &t);
+        enum err e = turn_begin(p->parts[0].session->pool->config.service, &t);
 
         if (e != OK)
                 return e == ERR_AGAIN ? ERR_STALE : e;
-        render_ready(h, &t, out);
+        render_ready(p, &t);
         e = turn_end(&t);
-        return e == OK && builder_failed(out) ? ERR_NOMEM : e;
+        return e == OK && builder_failed(p->out) ? ERR_NOMEM : e;
 }
 
-static void render_batch(struct http2 *h, struct builder *out)
+static void render_batch(struct http2_part parts[], unsigned n, struct builder *out)
 {
-        struct mark mark = {out->len, h->send_window, h->has_no_table};
+        struct party p = {.parts = parts, .n = n, .out_len = out->len, .out = out};
         enum err e = ERR_STALE;
 
-        h->pool->n_batch = 0;
+        for (unsigned i = 0; i < n; i++)
+                p.marks[i] = (struct mark){parts[i].session->send_window, parts[i].session->has_no_table};
+        parts[0].session->pool->n_batch = 0;
         for (unsigned i = 0; i < PIPELINE_MAX_TURNS && e == ERR_STALE; i++) {
-                undo(h, &mark, out);
-                e = render_in_turn(h, out);
+                undo(&p);
+                e = render_in_turn(&p);
         }
         if (e == OK)
                 return;
-        undo(h, &mark, out); /* the store cannot be read: say so, and let them come back */
-        render_ready(h, NULL, out);
+        undo(&p); /* the store cannot be read: say so, and let them come back */
+        render_ready(&p, NULL);
 }
 
 /* ---- what was rendered counts ---- */
@@ -237,13 +284,13 @@ static void park(struct http2_item *item)
                 s->sign.refused = true; /* round again: tryLater */
 }
 
-static void settle(struct http2_item *item, struct builder *out)
+static void settle(struct http2_item *item)
 {
         struct http2_stream *s = item->stream;
 
         http2_count_sent(s, item->n_sent);
         if (item->is_done) {
-                http2_end_answer(s, out);
+                http2_end_answer(s, &s->session->control);
                 return;
         }
         s->held = item->held;
@@ -256,13 +303,13 @@ static void settle(struct http2_item *item, struct builder *out)
         http2_stream_move(s, STREAM_SENDING);
 }
 
-static void settle_batch(struct http2_pool *pool, struct builder *out)
+static void settle_batch(struct http2_pool *pool)
 {
         for (unsigned i = 0; i < pool->n_batch; i++) {
                 if (pool->batch[i].is_parked)
                         park(&pool->batch[i]);
                 else
-                        settle(&pool->batch[i], out);
+                        settle(&pool->batch[i]);
         }
 }
 
@@ -286,11 +333,27 @@ void http2_put(struct http2 *h, struct builder *out)
         http2_put_bodies(h, out, limit);
         pool->n_batch = 1;
         while (!h->is_ended && pool->n_batch > 0 && out->len < RENDER_BELOW && h->n_held < HTTP2_MAX_HELD && h->lists[STREAM_READY].first) {
-                render_batch(h, out);
-                settle_batch(pool, out);
+                struct http2_part part = {.session = h};
+
+                render_batch(&part, 1, out);
+                settle_batch(pool);
                 http2_put_bodies(h, out, limit);
         }
         pool->n_batch = 0;
         put_control(h, out);
         h->is_ended |= builder_failed(out); /* it never is, but what was said would have a hole */
+}
+
+bool http2_is_ready(const struct http2 *h)
+{
+        return !h->is_ended && h->control.len == 0 && !h->lists[STREAM_SENDING].first && h->lists[STREAM_READY].first;
+}
+
+void http2_put_together(struct http2_part parts[], unsigned n, struct builder *out)
+{
+        struct http2_pool *pool = parts[0].session->pool;
+
+        render_batch(parts, n, out);
+        settle_batch(pool);
+        pool->n_batch = 0;
 }

@@ -84,6 +84,8 @@ struct http2_stream {
 struct http2 {
         struct http2_pool *pool;
         void *owner;
+        int client; /* its socket */
+        uint64_t client_address;
         struct hpack hpack;
         struct builder control; /* frames to be sent before any answer */
         size_t greeting_len; /* of it: what must come first (RFC 9113 3.4); 0 = it is sent */
