@@ -280,12 +280,186 @@ static void a_group_ends_with_its_pool(void **state)
                 client_close(&clients[i]);
 }
 
+/* ---- HTTP/2 ---- */
+
+static void put_frame(struct builder *b, unsigned type, unsigned flags, uint32_t stream, struct bytes payload)
+{
+        builder_put_u8(b, (uint8_t)(payload.len >> 16));
+        builder_put_u8(b, (uint8_t)(payload.len >> 8));
+        builder_put_u8(b, (uint8_t)payload.len);
+        builder_put_u8(b, (uint8_t)type);
+        builder_put_u8(b, (uint8_t)flags);
+        builder_put_u32(b, stream);
+        builder_put(b, payload);
+}
+
+/* HEADERS of a GET for that serial: literals without indexing (RFC 7541 6.2.2). */
+static void put_stream(const struct fixture *f, struct builder *b, uint32_t stream, const char *serial)
+{
+        _cleanup_(builder_done) struct builder text = {0}, block = {0};
+        const uint8_t *path, *end;
+
+        fixture_put_get(f, &text, "GET", ASK(serial), "");
+        path = &text.data[sizeof "GET " - 1];
+        end = memchr(path, ' ', text.len - 4);
+        assert_true(end - path < 127); /* else its length takes more octets */
+        builder_put(&block, BYTES_LIT("\x82\x86\x04")); /* GET, http, :path */
+        builder_put_u8(&block, (uint8_t)(end - path));
+        builder_put(&block, bytes_make(path, (size_t)(end - path)));
+        builder_put(&block, BYTES_LIT("\x01\x01" "a")); /* :authority */
+        put_frame(b, 1, 4 | 1, stream, builder_bytes(&block));
+}
+
+static void put_streams(const struct fixture *f, struct builder *b, unsigned n, const char *const serials[])
+{
+        for (unsigned i = 0; i < n; i++)
+                put_stream(f, b, 2 * i + 1, serials[i % 3]);
+}
+
+static void put_one_stream(const struct fixture *f, struct builder *b)
+{
+        put_streams(f, b, 1, (const char *const[]){REVOKED, GOOD, GOOD});
+}
+
+static void put_some_streams(const struct fixture *f, struct builder *b)
+{
+        put_streams(f, b, 5, (const char *const[]){GOOD, REVOKED, "7777"});
+}
+
+static void put_many_streams(const struct fixture *f, struct builder *b)
+{
+        put_streams(f, b, SERVICE_AHEAD + 9, (const char *const[]){GOOD, "7777", REVOKED});
+}
+
+static void put_ping(const struct fixture *f, struct builder *b)
+{
+        put_one_stream(f, b);
+        put_frame(b, 6, 0, 0, BYTES_LIT("pingpong"));
+}
+
+static void put_no_window(const struct fixture *f, struct builder *b)
+{
+        put_frame(b, 4, 0, 0, BYTES_LIT("\x00\x04\x00\x00\x00\x10")); /* sixteen octets of each body */
+        put_some_streams(f, b);
+}
+
+static void put_half_a_frame(const struct fixture *f, struct builder *b)
+{
+        put_one_stream(f, b);
+        builder_put(b, BYTES_LIT("\x00\x00"));
+}
+
+static void put_wrong_frame(const struct fixture *f, struct builder *b)
+{
+        put_one_stream(f, b);
+        put_frame(b, 0, 0, 0, BYTES_LIT("DATA on stream 0"));
+}
+
+static void (*const STREAMS[])(const struct fixture *, struct builder *) = {put_one_stream, put_some_streams, put_many_streams, put_ping,
+        put_no_window, put_half_a_frame, put_wrong_frame};
+#define N_STREAMS (sizeof STREAMS / sizeof STREAMS[0])
+
+static void open_session(struct client *c, struct fixture *f)
+{
+        _cleanup_(builder_done) struct builder b = {0}, greeting = {0};
+
+        client_open(c, f);
+        builder_put(&b, BYTES_LIT(HTTP2_PREFACE));
+        put_frame(&b, 4, 0, 0, BYTES_NONE);
+        client_send(c, builder_bytes(&b));
+        take_all(c, &greeting);
+        assert_true(greeting.len > 9);
+}
+
+static void send_streams(struct client *c, size_t kind)
+{
+        _cleanup_(builder_done) struct builder b = {0};
+
+        STREAMS[kind](c->f, &b);
+        assert_false(builder_failed(&b));
+        client_send(c, builder_bytes(&b));
+}
+
+/* Among connections of HTTP/1. */
+static void each_of_many_sessions_gets_what_it_gets_alone(void **state)
+{
+        struct builder alone[N_STREAMS] = {0};
+        struct client clients[N];
+
+        for (size_t i = 0; i < N_STREAMS; i++) {
+                open_session(&clients[0], *state);
+                send_streams(&clients[0], i);
+                take_all(&clients[0], &alone[i]);
+                client_close(&clients[0]);
+                assert_true(alone[i].len > 16); /* GOAWAY is the shortest */
+        }
+        for (size_t shift = 0; shift < 2 * N_STREAMS; shift++) {
+                for (size_t i = 0; i < N; i++)
+                        (i % 4 == shift % 4 ? open_known : open_session)(&clients[i], *state);
+                for (size_t i = 0; i < N; i++)
+                        if (i % 4 == shift % 4)
+                                client_post(&clients[i], ASK(REVOKED));
+                        else
+                                send_streams(&clients[i], (i * (shift + 1) + shift) % N_STREAMS);
+                for (size_t i = 0; i < N; i++) {
+                        _cleanup_(builder_done) struct builder got = {0};
+
+                        if (i % 4 == shift % 4) {
+                                client_expect(&clients[i], OCSP_REVOKED);
+                                continue;
+                        }
+                        take_all(&clients[i], &got);
+                        assert_true(bytes_equal(builder_bytes(&got), builder_bytes(&alone[(i * (shift + 1) + shift) % N_STREAMS])));
+                }
+                for (size_t i = 0; i < N; i++)
+                        client_close(&clients[i]);
+        }
+        for (size_t i = 0; i < N_STREAMS; i++)
+                builder_done(&alone[i]);
+}
+
+/* A stream that is parked ends the turn's batch: nobody's answer is lost by that. */
+static void sessions_answered_beside_one_that_waits_get_all_their_answers(void **state)
+{
+        _cleanup_(builder_done) struct builder b = {0}, want = {0}, late = {0};
+        struct client waiting, clients[3];
+        struct msg_sign_ask ask;
+
+        open_session(&clients[0], *state);
+        send_streams(&clients[0], 1);
+        take_all(&clients[0], &want);
+        client_close(&clients[0]);
+        for (size_t i = 0; i < 3; i++)
+                open_session(&clients[i], *state);
+        open_session(&waiting, *state);
+        send_streams(&clients[0], 1);
+        put_stream(*state, &b, 1, UNSIGNED);
+        client_send(&waiting, builder_bytes(&b));
+        send_streams(&clients[1], 1);
+        send_streams(&clients[2], 1);
+        for (size_t i = 0; i < 3; i++) {
+                _cleanup_(builder_done) struct builder got = {0};
+
+                take_all(&clients[i], &got);
+                assert_true(bytes_equal(builder_bytes(&got), builder_bytes(&want)));
+        }
+        assert_true(engine_take(*state, &ask));
+        engine_answer(*state, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
+        take_all(&waiting, &late);
+        assert_true(late.len > 200);
+        client_close(&waiting);
+        for (size_t i = 0; i < 3; i++)
+                client_close(&clients[i]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(each_of_many_gets_what_it_gets_alone, set_up, fixture_tear_down),
                 cmocka_unit_test_setup_teardown(who_waits_for_the_engine_keeps_nobody_else_waiting, set_up, fixture_tear_down),
                 cmocka_unit_test_setup_teardown(who_hangs_up_or_is_cut_off_takes_nobody_along, set_up, fixture_tear_down),
+                cmocka_unit_test_setup_teardown(each_of_many_sessions_gets_what_it_gets_alone, set_up, fixture_tear_down),
+                cmocka_unit_test_setup_teardown(sessions_answered_beside_one_that_waits_get_all_their_answers, set_up, fixture_tear_down),
                 cmocka_unit_test_setup_teardown(a_group_ends_with_its_pool, set_up, fixture_tear_down),
         };
 
