@@ -112,6 +112,7 @@ struct http2 {
         int32_t initial_window; /* of streams, as the client wants it */
         unsigned n_streams, n_files;
         size_t n_kept;       /* octets of requests' fields */
+        size_t n_bodies;     /* octets taken for requests' bodies, beside the streams' own room */
         size_t n_held;       /* octets of answers' small bodies */
         unsigned n_aborts;   /* streams that ended unanswered, less those that were answered */
         unsigned n_acks;     /* in `control` */

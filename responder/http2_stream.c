@@ -6,6 +6,9 @@
 #include "responder/http2_session.h"
 
 #define MAX_FREE 1024
+/* Bodies of a session's requests, in octets, beside one that may always be as long as allowed: beyond it 503. OCSP requests fit in their
+ * stream's own room, or nearly; 128 bodies of max_body that never end would be megabytes for each connection. */
+#define MAX_BODIES (64 * 1024)
 
 /* Pseudo-fields beside HTTP1_MAX_FIELDS others. */
 #define MAX_FIELDS (HTTP1_MAX_FIELDS + 4)
@@ -155,6 +158,7 @@ void http2_stream_free(struct http2_stream *s)
         sign_client_leave(&s->parked.waiter);
         free(s->kept);
         free(s->body);
+        h->n_bodies -= s->body_cap;
         free(s->held);
         h->n_held -= s->held_len;
         h->n_kept -= s->kept_len;
@@ -343,22 +347,33 @@ void http2_stream_check_head(struct http2_stream *s)
 
 /* ---- the request's body ---- */
 
+static bool make_room(struct http2_stream *s, size_t need)
+{
+        struct http2 *h = s->session;
+        size_t cap = s->body ? s->body_cap : sizeof s->small;
+        uint8_t *more;
+
+        if (need <= cap)
+                return true;
+        if (h->n_bodies - s->body_cap + 2 * need > MAX_BODIES + 2 * h->pool->config.service->limits.max_body)
+                return false;
+        more = grow(s->body, s->small, sizeof s->small, s->body_len, need, &cap);
+        if (!more)
+                return false;
+        h->n_bodies += cap - s->body_cap;
+        s->body = more;
+        s->body_cap = cap;
+        return true;
+}
+
 void http2_stream_take_body(struct http2_stream *s, struct bytes data)
 {
-        size_t need = s->body_len + data.len, cap = s->body ? s->body_cap : sizeof s->small;
+        size_t need = s->body_len + data.len;
 
-        if (need > s->session->pool->config.service->limits.max_body) { /* req 1.17 */
+        if (need > s->session->pool->config.service->limits.max_body) /* req 1.17 */
                 http2_stream_refuse(s, 413);
-        } else if (s->refusal == 0 && need > cap) {
-                uint8_t *more = grow(s->body, s->small, sizeof s->small, s->body_len, need, &cap);
-
-                if (more) {
-                        s->body = more;
-                        s->body_cap = cap;
-                } else {
-                        http2_stream_refuse(s, 503);
-                }
-        }
+        else if (s->refusal == 0 && !make_room(s, need))
+                http2_stream_refuse(s, 503);
         if (s->refusal != 0)
                 return;
         memcpy(s->body ? &s->body[s->body_len] : &s->small[s->body_len], data.data, data.len);

@@ -28,7 +28,7 @@ LARGER = 20  # times max_body, and three times max_uri: for the formula's sake
 UNTAKEN = 192
 UNTAKEN_HTTP2 = 256
 STREAM = 1.5
-BODY = 2 * MAX_BODY / 1024
+BODIES = 64 + 2 * MAX_BODY / 1024
 FIELDS = 64 + (MAX_URI + 8192) / 1024
 
 
@@ -165,7 +165,7 @@ KINDS = {
 }
 KINDS_HTTP2 = {
     "idle": (h2_idle, HTTP1 + HTTP2),
-    "bodies without end": (h2_bodies_without_end, HTTP1 + HTTP2 + FIELDS + STREAMS * (STREAM + BODY)),
+    "bodies without end": (h2_bodies_without_end, HTTP1 + HTTP2 + FIELDS + STREAMS * STREAM + BODIES),
     "CRLs not taken": (h2_crls_not_taken, HTTP1 + HTTP2 + FIELDS + STREAMS * STREAM + UNTAKEN_HTTP2),
     "answers not taken": (h2_answers_not_taken, HTTP1 + HTTP2 + FIELDS + STREAMS * STREAM + UNTAKEN_HTTP2),
 }
