@@ -368,6 +368,8 @@ static void on_timer(struct timer *timer)
                 refuse_slow_request(c);
         else
                 c->is_broken = true;
+        if (kind == TIMER_WRITE)
+                conn_drop_unsent(c);
         conn_settle(c);
 }
 

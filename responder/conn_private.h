@@ -78,6 +78,8 @@ void conn_keep_input(struct conn *c, struct bytes rest);
 /* Like recv: 0 at the end, -1 with errno. */
 ssize_t conn_receive(struct conn *c, void *ret_data, size_t cap);
 void conn_send(struct conn *c, struct bytes b);
+/* Whoever is closed for not taking its answer does not get the rest: see conn_send.c. */
+void conn_drop_unsent(struct conn *c);
 /* What was kept, then the file, as far as the socket takes it. */
 void conn_flush(struct conn *c);
 void conn_flush_file(struct conn *c);

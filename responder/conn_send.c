@@ -125,6 +125,15 @@ void conn_flush_file(struct conn *c)
         }
 }
 
+/* Octets that are unsent when a socket is closed stay in the kernel behind a window that its client keeps shut, for minutes or as long as it likes,
+ * and count for no limit of ours any more. A reset frees them. */
+void conn_drop_unsent(struct conn *c)
+{
+        static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void conn_flush(struct conn *c)
 {
         flush_output(c);
