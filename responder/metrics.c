@@ -78,6 +78,11 @@ static void put_turns(struct builder *b, const struct metric *m, const struct su
         metric_put_histogram(b, m, &s->sum->turn_us);
 }
 
+static void put_waits(struct builder *b, const struct metric *m, const struct subject *s)
+{
+        metric_put_histogram(b, m, &s->sum->wait_us);
+}
+
 static void put_longest_turn(struct builder *b, const struct metric *m, const struct subject *s)
 {
         metric_put_us(b, m, NULL, 0, s->sum->now.longest_turn_us);
@@ -116,6 +121,7 @@ static const struct row ROWS_OF_METRICS[] = {
         {{"tocsin_sign_open", GAUGE, "Questions that the engine has not answered yet."}, AT(now.n_questions)},
         {{"tocsin_engine_lost_total", COUNTER, "Times that a worker's line to the engine broke or could not be made."}, AT(n_engine_lost)},
         {{"tocsin_request_turn_seconds", METRIC_HISTOGRAM, "Of each request: the time of the read turn it was answered in."}, .put = put_turns},
+        {{"tocsin_sign_wait_seconds", METRIC_HISTOGRAM, "Of each request that asked for a signature: from its octets to its answer."}, .put = put_waits},
         {{"tocsin_connections_total", COUNTER, "Connections accepted."}, AT(n_connections)},
         {{"tocsin_connections_refused_total", COUNTER, "Connections closed at once, for their address has as many as it may."}, AT(n_refused_connections)},
         {{"tocsin_requests_refused_total", COUNTER, "Requests answered 429, for their address has sent as many as it may."}, AT(n_refused_requests)},

@@ -191,6 +191,8 @@ enum verdict pipeline_answer(struct turn *t, const struct request *r, struct sig
         else if (handle(t, r, sign, ret_answer) == VERDICT_PARKED)
                 return VERDICT_PARKED;
         finish(t->service, r, ret_answer);
+        if (sign->n_asked > 0) /* all others take as long as their turn */
+                metric_observe(&t->service->stats.wait_us, (uint64_t)(clock_mono_us() - sign->since_us), 1);
         log_access(t->service, r, ret_answer, sign->since_us);
         return VERDICT_ANSWERED;
 }

@@ -45,6 +45,7 @@ struct stats {
         uint64_t n_timeouts;
         uint64_t n_logged, n_log_lost; /* access log: lines; those that the file did not take in time */
         struct metric_histogram turn_us; /* of each request: the read turn that it was answered in */
+        struct metric_histogram wait_us; /* of each request that asked for a signature: from its octets to its answer */
 
         /* ---- gauges, as of published_ms ---- */
         struct stats_now {

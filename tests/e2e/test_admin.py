@@ -97,6 +97,7 @@ ASKED_FOR = {  # what an operator must be able to see, and by which labels
     "tocsin_ocsp_answers_total": ("counter", {"issuer", "outcome"}),
     "tocsin_ocsp_cert_id_hashes_total": ("counter", {"hash"}),
     "tocsin_request_turn_seconds": ("histogram", {"le"}),
+    "tocsin_sign_wait_seconds": ("histogram", {"le"}),
     "tocsin_sign_asked_total": ("counter", set()),
     "tocsin_sign_coalesced_total": ("counter", set()),
     "tocsin_sign_refused_total": ("counter", set()),
@@ -187,6 +188,7 @@ def test_signatures_on_demand_are_counted(house):
     house.ask(house.serials("good")[0], algorithm=hashes.SHA384())
     grows(house, "tocsin_sign_asked_total", 1, before)
     grows(house, "tocsin_ocsp_live_total", 1, before)
+    grows(house, "tocsin_sign_wait_seconds_count", 1, before)
 
 
 def test_a_commit_makes_the_newest_commit_young(house):
