@@ -280,6 +280,26 @@ static void a_crl_is_made_anew_each_period_though_nothing_changed(void **state)
         fixture_run_until(f, has_newer);
 }
 
+/* RFC 5280 5.2.3, req 4.3: whoever has the full one has no use for an older delta. */
+static void a_full_crl_that_is_due_brings_its_delta_along(void **state)
+{
+        struct fixture *f = *state;
+        struct crl_row delta;
+        int64_t this_update_s;
+
+        f->issuer.crl_delta_period_s = 3 * CLOCK_DAY_S; /* not due by itself */
+        start(f);
+        number_before = newest(f, 0).number;
+        this_update_s = newest(f, 0).this_update;
+        fixture_go_to(f, this_update_s + 100);
+        issue(f, "delta", true);
+        fixture_run_until(f, fixture_is_idle);
+        fixture_go_to(f, this_update_s + CLOCK_DAY_S);
+        fixture_run_until(f, has_newer);
+        assert_true(find(f, 0, true, &delta));
+        assert_int_equal(delta.number, newest(f, 0).number);
+}
+
 /* Records of the fixture are in no shard: their changes lie outside of both. */
 static void a_change_in_another_shard_makes_no_crl_of_this_one(void **state)
 {
@@ -356,6 +376,7 @@ int main(void)
                 TEST(a_crl_that_was_being_made_when_the_engine_ended_is_given_up_with_its_number),
                 TEST(a_revocation_reaches_the_crl_in_its_time_and_not_before),
                 TEST(a_crl_is_made_anew_each_period_though_nothing_changed),
+                TEST(a_full_crl_that_is_due_brings_its_delta_along),
                 TEST(a_change_in_another_shard_makes_no_crl_of_this_one),
                 TEST(what_changed_after_the_newest_crl_is_found_at_the_start),
                 TEST(a_crl_that_is_due_and_failed_is_tried_again),
