@@ -135,8 +135,9 @@ static bool find(const struct hpack *h, uint32_t index, struct hpack_field *ret_
                 return false;
         at = where(h, (unsigned)(index - HPACK_N_STATIC - 1));
         e = entry_at(h, at);
-        *ret_field = (struct hpack_field){(enum http2_field)e.field, e.is_sound, bytes_make(&h->text[at + sizeof e], e.name_len),
-                bytes_make(&h->text[at + sizeof e + e.name_len], e.value_len)};
+        *ret_field =
+                (struct hpack_field){(enum http2_field)e.field, e.is_sound, bytes_make(&h->text[at + sizeof e], e.name_len),
+                        bytes_make(&h->text[at + sizeof e + e.name_len], e.value_len)};
         return true;
 }
 
@@ -162,7 +163,8 @@ MUST_CHECK static enum err take_int(struct bytes *in, unsigned prefix, uint32_t 
         return OK;
 }
 
-/* The octet in the middle tells issuers apart. Of no other field: what one client says must not be felt by another, unless it is public. */
+/* The octet in the middle tells issuers apart. Of no other field: what one client says must not be felt by another, unless
+ * it is public. */
 static struct huffman_memo *memo_of(struct hpack_shared *shared, enum http2_field field, struct bytes text)
 {
         return field == FIELD_PATH && text.len > 0 ? &shared->paths[text.data[text.len / 2] % HPACK_MEMOS] : NULL;
@@ -187,8 +189,8 @@ MUST_CHECK static enum err take_string(
         return OK;
 }
 
-MUST_CHECK static enum err take_name(
-        struct hpack *h, struct hpack_shared *shared, struct bytes *in, unsigned prefix, uint8_t **memory, struct hpack_field *ret_field)
+MUST_CHECK static enum err take_name(struct hpack *h, struct hpack_shared *shared, struct bytes *in, unsigned prefix,
+        uint8_t **memory, struct hpack_field *ret_field)
 {
         uint32_t index;
         struct bytes octet;
@@ -216,7 +218,8 @@ MUST_CHECK static enum err take_literal(
 {
         uint8_t *memory = shared->memory;
 
-        if (take_name(h, shared, in, prefix, &memory, ret_field) != OK || take_string(shared, in, ret_field->field, memory, &ret_field->value) != OK)
+        if (take_name(h, shared, in, prefix, &memory, ret_field) != OK ||
+                take_string(shared, in, ret_field->field, memory, &ret_field->value) != OK)
                 return ERR_INVALID;
         ret_field->is_sound = http2_field_is_sound(ret_field->field, ret_field->value);
         return OK;

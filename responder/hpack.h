@@ -1,5 +1,5 @@
-/* hpack: a client's field blocks (RFC 7541), field by field. One `struct hpack` a connection: its dynamic table, which takes memory only
- * as it fills, 4 kB at most. */
+/* hpack: a client's field blocks (RFC 7541), field by field. One `struct hpack` a connection: its dynamic table, which takes
+ * memory only as it fills, 4 kB at most. */
 #pragma once
 
 #include "responder/hpack_huffman.h"
@@ -27,7 +27,7 @@ struct hpack {
         uint8_t *text; /* entries one behind the other, oldest first: each its lengths, then name and value */
         uint16_t cap, end;
         uint16_t at[HPACK_ENTRIES_MAX]; /* a ring of where entries begin */
-        uint8_t newest; /* in the ring */
+        uint8_t newest;                 /* in the ring */
         uint8_t n;
         uint16_t size, max; /* RFC 7541 4.1 */
         bool may_resize;    /* the block's first field has not been read */
@@ -35,7 +35,7 @@ struct hpack {
 
 struct hpack_field {
         enum http2_field field;
-        bool is_sound; /* RFC 9113 8.2 has nothing against it */
+        bool is_sound;            /* RFC 9113 8.2 has nothing against it */
         struct bytes name, value; /* good until the next is read */
 };
 
@@ -43,6 +43,7 @@ void hpack_init(struct hpack *ret_hpack);
 void hpack_done(struct hpack *hpack);
 /* Before the first field of each block. */
 void hpack_begin(struct hpack *hpack);
-/* The next field of `block`, at most HPACK_BLOCK_MAX long at its beginning, off which it is taken. ERR_NOT_FOUND: that was all. ERR_INVALID:
- * COMPRESSION_ERROR. */
-MUST_CHECK enum err hpack_read(struct hpack *hpack, struct hpack_shared *shared, struct bytes *block, struct hpack_field *ret_field);
+/* The next field of `block`, at most HPACK_BLOCK_MAX long at its beginning, off which it is taken. ERR_NOT_FOUND: that was
+ * all. ERR_INVALID: COMPRESSION_ERROR. */
+MUST_CHECK enum err hpack_read(
+        struct hpack *hpack, struct hpack_shared *shared, struct bytes *block, struct hpack_field *ret_field);

@@ -1,4 +1,5 @@
-/* Bits are taken from the top of a word of 64. Nearly all octets that occur have codes of nine bits or fewer: one look-up each. */
+/* Bits are taken from the top of a word of 64. Nearly all octets that occur have codes of nine bits or fewer: one look-up
+ * each. */
 #include "responder/hpack_huffman.h"
 
 #include <endian.h>
@@ -6,6 +7,7 @@
 #define EOS 256
 
 /* RFC 7541 Appendix B: how long each symbol's code is. The code is canonical: shorter before longer, then by symbol. */
+/* clang-format off */
 static const uint8_t LENGTHS[HUFFMAN_SYMBOLS] = {
         13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28,
         6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8, 15, 6, 12, 10,
@@ -16,6 +18,7 @@ static const uint8_t LENGTHS[HUFFMAN_SYMBOLS] = {
         26, 26, 20, 19, 22, 23, 22, 25, 26, 26, 26, 27, 27, 26, 24, 25, 19, 21, 26, 27, 27, 26, 27, 24, 21, 21, 26, 26, 28, 27, 27, 27,
         20, 24, 20, 21, 22, 21, 21, 23, 22, 22, 25, 25, 24, 24, 26, 23, 26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26,
         [EOS] = 30};
+/* clang-format on */
 
 static void fill_quick(struct huffman *h, uint32_t code, unsigned len, unsigned symbol)
 {
@@ -112,7 +115,8 @@ static inline void mark(struct huffman_memo *memo, size_t n_bits, size_t n_text)
 }
 
 /* Symbols with quick codes, a round of them without asking for bits, as long as there are enough for a whole one. */
-static size_t take_rounds(const struct huffman *h, struct huffman_memo *memo, size_t in_len, struct bits *ret_bits, uint8_t *ret_text, size_t len)
+static size_t take_rounds(const struct huffman *h, struct huffman_memo *memo, size_t in_len, struct bits *ret_bits,
+        uint8_t *ret_text, size_t len)
 {
         struct bits b = *ret_bits; /* whose address nobody else has: it stays in registers */
         unsigned i = ROUND;
@@ -164,7 +168,8 @@ static size_t count_common(const uint8_t *a, const uint8_t *b, size_t len)
         return n;
 }
 
-/* What the memo knows is copied, and the bits stand behind it. Returns how many octets of text. From here on the memo is of `in`. */
+/* What the memo knows is copied, and the bits stand behind it. Returns how many octets of text. From here on the memo is of
+ * `in`. */
 static size_t begin_as_before(struct huffman_memo *memo, struct bytes in, struct bits *ret_bits, uint8_t *ret_text)
 {
         size_t common = count_common(memo->in, in.data, in.len < memo->in_len ? in.len : memo->in_len);
@@ -186,7 +191,8 @@ static size_t begin_as_before(struct huffman_memo *memo, struct bytes in, struct
         return last.n_text;
 }
 
-enum err huffman_read(const struct huffman *h, struct huffman_memo *memo, struct bytes in, uint8_t *ret_text, size_t *ret_len)
+enum err huffman_read(
+        const struct huffman *h, struct huffman_memo *memo, struct bytes in, uint8_t *ret_text, size_t *ret_len)
 {
         struct bits b = {.rest = in};
         size_t begun = 0, len;

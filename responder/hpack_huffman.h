@@ -1,4 +1,5 @@
-/* hpack_huffman: HPACK's code for the octets of strings (RFC 7541 5.2 and Appendix B). Reading only: what we write is not worth it. */
+/* hpack_huffman: HPACK's code for the octets of strings (RFC 7541 5.2 and Appendix B). Reading only: what we write is not
+ * worth it. */
 #pragma once
 
 #include "base/bytes.h"
@@ -8,7 +9,7 @@
 #define HUFFMAN_SYMBOLS 257
 
 /* So many octets at most come of `n`: the shortest code has five bits. */
-#define HUFFMAN_UNFOLDED(n) ((n) * 8 / 5)
+#define HUFFMAN_UNFOLDED(n) ((n)*8 / 5)
 
 /* Made once by huffman_init; constant from then on. */
 struct huffman {
@@ -19,7 +20,8 @@ struct huffman {
         uint16_t symbols[HUFFMAN_SYMBOLS];       /* in the order of their codes */
 };
 
-/* What was read last, for texts that mostly begin like it: paths of OCSP requests to one issuer share three quarters of their octets. */
+/* What was read last, for texts that mostly begin like it: paths of OCSP requests to one issuer share three quarters of
+ * their octets. */
 #define HUFFMAN_MEMO_IN 192
 #define HUFFMAN_MEMO_MARKS 48
 
@@ -34,7 +36,7 @@ struct huffman_memo {
 };
 
 void huffman_init(struct huffman *ret_huffman);
-/* `ret_text` holds HUFFMAN_UNFOLDED(in.len). ERR_INVALID: EOS inside, or padding that is none. `memo`, which may be NULL, changes how fast it
- * goes and nothing else. */
+/* `ret_text` holds HUFFMAN_UNFOLDED(in.len). ERR_INVALID: EOS inside, or padding that is none. `memo`, which may be NULL,
+ * changes how fast it goes and nothing else. */
 MUST_CHECK enum err huffman_read(
         const struct huffman *huffman, struct huffman_memo *memo, struct bytes in, uint8_t *ret_text, size_t *ret_len);

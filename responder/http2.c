@@ -59,7 +59,7 @@ bool http2_is_over(const struct http2 *h)
 bool http2_has_more(const struct http2 *h)
 {
         return h->control.len > 0 || builder_failed(&h->control) ||
-                (!h->is_ended && (h->lists[STREAM_READY].first || h->lists[STREAM_SENDING].first));
+               (!h->is_ended && (h->lists[STREAM_READY].first || h->lists[STREAM_SENDING].first));
 }
 
 bool http2_is_busy(const struct http2 *h)
@@ -296,7 +296,8 @@ struct http2_pool *http2_pool_new(const struct http2_pool_config *config)
         if (!pool)
                 return NULL;
         pool->config = *config;
-        pool->window = config->service->limits.max_body > HTTP2_WINDOW_DEFAULT ? (int32_t)config->service->limits.max_body : HTTP2_WINDOW_DEFAULT;
+        pool->window = config->service->limits.max_body > HTTP2_WINDOW_DEFAULT ? (int32_t)config->service->limits.max_body
+                                                                               : HTTP2_WINDOW_DEFAULT;
         pool->out_memory = malloc(OUT_SIZE);
         if (!pool->out_memory) {
                 http2_pool_free(pool);

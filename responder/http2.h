@@ -1,11 +1,11 @@
 /* http2: one connection's HTTP/2 session (RFC 9113). It knows no socket: octets are given to it and asked of it.
  *
- *  - A request that is whole is only queued. It is handled in a read turn when its answer's first octets are asked for, and only
- *    when the client's windows are open: so that no answer waits in a queue while the truth changes.
- *  - Of an answer that flow control holds up, a small body is kept (so much a session, then no further one is rendered); a file is
- *    read from its descriptor when there is a window for it.
- *  - What a client may cost is bounded: streams, heads, bodies, streams broken off, frames that carry nothing. Beyond it: GOAWAY
- *    with ENHANCE_YOUR_CALM (RFC 9113 10.5). */
+ *  - A request that is whole is only queued. It is handled in a read turn when its answer's first octets are asked for, and
+ * only when the client's windows are open: so that no answer waits in a queue while the truth changes.
+ *  - Of an answer that flow control holds up, a small body is kept (so much a session, then no further one is rendered); a
+ * file is read from its descriptor when there is a window for it.
+ *  - What a client may cost is bounded: streams, heads, bodies, streams broken off, frames that carry nothing. Beyond it:
+ * GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 10.5). */
 #pragma once
 
 #include "responder/service.h"
@@ -22,8 +22,8 @@ struct http2_pool;
 struct http2_pool_config {
         struct service *service;
         struct sign_client *sign;
-        /* A stream of the owner's session got an answer of the engine: http2_put is to be called, unless the socket is full. It
-         * must not free the session. */
+        /* A stream of the owner's session got an answer of the engine: http2_put is to be called, unless the socket is full.
+         * It must not free the session. */
         void (*on_resumed)(void *owner);
         /* After that. It may. */
         void (*on_settle)(void *owner);
@@ -43,15 +43,15 @@ struct http2 *http2_new(struct http2_pool *pool, void *owner);
 void http2_set_client(struct http2 *session, int client, uint64_t client_address);
 void http2_free(struct http2 *session);
 
-/* How many octets of `in` it took: the rest, of a frame that is not whole, is to be given again with what comes after it. What is wrong
- * with them is said in what http2_put puts next. */
+/* How many octets of `in` it took: the rest, of a frame that is not whole, is to be given again with what comes after it.
+ * What is wrong with them is said in what http2_put puts next. */
 MUST_CHECK size_t http2_receive(struct http2 *session, struct bytes in);
 /* Octets to send next into `out`, which is empty; none: all is said for now. */
 void http2_put(struct http2 *session, struct builder *out);
 /* False: http2_put would put nothing. */
 bool http2_has_more(const struct http2 *session);
-/* The same for several sessions (SERVICE_AHEAD at most), in one turn, their octets one behind the other: requests are answered of which
- * nothing stands in the way of any. What else each has to say, http2_put says afterwards. */
+/* The same for several sessions (SERVICE_AHEAD at most), in one turn, their octets one behind the other: requests are
+ * answered of which nothing stands in the way of any. What else each has to say, http2_put says afterwards. */
 struct http2_part {
         struct http2 *session; /* http2_is_ready */
         size_t len;            /* result: octets in `out` that are its own */

@@ -1,6 +1,6 @@
-/* http2_answer: from requests that are whole to frames. As many as are ready and can be sent to, of one session or of several, are rendered in
- * one turn, straight into the octets to be sent; what a frame changes of its stream and session is settled when the turn has ended well, and
- * undone when not. */
+/* http2_answer: from requests that are whole to frames. As many as are ready and can be sent to, of one session or of
+ * several, are rendered in one turn, straight into the octets to be sent; what a frame changes of its stream and session is
+ * settled when the turn has ended well, and undone when not. */
 #include <stdlib.h>
 
 #include "responder/http2_session.h"
@@ -31,7 +31,8 @@ struct party {
 
 /* ---- rendering ---- */
 
-/* Can the first octet of its body be sent? (A head alone needs no window, but which answers have none is not known yet, save HEAD.) */
+/* Can the first octet of its body be sent? (A head alone needs no window, but which answers have none is not known yet, save
+ * HEAD.) */
 static bool has_window(const struct http2_stream *s)
 {
         return s->refusal != 0 || s->method == METHOD_HEAD || http2_window(s) > 0;
@@ -161,7 +162,8 @@ static unsigned choose(struct party *p, struct http2_stream *ret_streams[SERVICE
         return n;
 }
 
-static void read_requests(struct turn *t, struct http2_stream *const streams[], unsigned n, struct request ret_requests[SERVICE_AHEAD])
+static void read_requests(
+        struct turn *t, struct http2_stream *const streams[], unsigned n, struct request ret_requests[SERVICE_AHEAD])
 {
         struct request *asked[SERVICE_AHEAD];
         unsigned n_asked = 0;
@@ -332,7 +334,8 @@ void http2_put(struct http2 *h, struct builder *out)
         put_control(h, out);
         http2_put_bodies(h, out, limit);
         pool->n_batch = 1;
-        while (!h->is_ended && pool->n_batch > 0 && out->len < RENDER_BELOW && h->n_held < HTTP2_MAX_HELD && h->lists[STREAM_READY].first) {
+        while (!h->is_ended && pool->n_batch > 0 && out->len < RENDER_BELOW && h->n_held < HTTP2_MAX_HELD &&
+                h->lists[STREAM_READY].first) {
                 struct http2_part part = {.session = h};
 
                 render_batch(&part, 1, out);

@@ -63,7 +63,8 @@ static enum http2_error apply(struct http2 *h, uint16_t setting, uint32_t value)
 
 void http2_on_settings(struct http2 *h, struct http2_frame *f)
 {
-        enum http2_error error = f->payload.len > (size_t)MAX_SETTINGS * SETTING_LEN ? HTTP2_ENHANCE_YOUR_CALM : HTTP2_NO_ERROR;
+        enum http2_error error =
+                f->payload.len > (size_t)MAX_SETTINGS * SETTING_LEN ? HTTP2_ENHANCE_YOUR_CALM : HTTP2_NO_ERROR;
         uint16_t setting;
         uint32_t value;
 
@@ -72,7 +73,8 @@ void http2_on_settings(struct http2 *h, struct http2_frame *f)
                         http2_terminate(h, HTTP2_FRAME_SIZE_ERROR);
                 return;
         }
-        while (error == HTTP2_NO_ERROR && bytes_take_u16(&f->payload, &setting) == OK && bytes_take_u32(&f->payload, &value) == OK)
+        while (error == HTTP2_NO_ERROR && bytes_take_u16(&f->payload, &setting) == OK &&
+                bytes_take_u32(&f->payload, &value) == OK)
                 error = apply(h, setting, value);
         if (error != HTTP2_NO_ERROR)
                 http2_terminate(h, error);

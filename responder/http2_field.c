@@ -4,7 +4,8 @@ enum { C_NAME = 1, C_TOKEN = 2, C_VALUE = 4, C_AUTHORITY = 8 };
 
 #define ALL (C_NAME | C_TOKEN | C_VALUE | C_AUTHORITY)
 
-/* Names: tokens in lower case (RFC 9113 8.2, RFC 9110 5.6.2). Values: no control octets but HTAB (RFC 9110 5.5). Authority: RFC 3986 3.2. */
+/* Names: tokens in lower case (RFC 9113 8.2, RFC 9110 5.6.2). Values: no control octets but HTAB (RFC 9110 5.5). Authority:
+ * RFC 3986 3.2. */
 static const uint8_t CLASS[256] = {
         ['\t'] = C_VALUE,
         [' '] = C_VALUE,
@@ -76,7 +77,8 @@ enum http2_field http2_field_find(struct bytes name)
         for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
                 if (bytes_equal(name, ROWS[i].name))
                         return ROWS[i].field;
-        return name.len > 0 && all_are(name, C_NAME) ? FIELD_OTHER : FIELD_BAD; /* an unknown pseudo-field, too: RFC 9113 8.3 */
+        return name.len > 0 && all_are(name, C_NAME) ? FIELD_OTHER
+                                                     : FIELD_BAD; /* an unknown pseudo-field, too: RFC 9113 8.3 */
 }
 
 static bool is_blank(uint8_t octet)

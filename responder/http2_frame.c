@@ -9,16 +9,16 @@ static const struct row {
         uint16_t min_len, max_len, unit; /* of the payload: a multiple of the unit */
         bool is_servers;                 /* no client may send it */
 } ROWS[HTTP2_TYPES] = {
-        [HTTP2_DATA] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, false},          /* RFC 9113 6.1 */
-        [HTTP2_HEADERS] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, false},       /* 6.2 */
-        [HTTP2_PRIORITY] = {ON_STREAM, 5, 5, 1, false},                      /* 6.3 */
-        [HTTP2_RST_STREAM] = {ON_STREAM, 4, 4, 1, false},                    /* 6.4 */
-        [HTTP2_SETTINGS] = {ON_CONNECTION, 0, HTTP2_PAYLOAD_MAX, 6, false},  /* 6.5 */
-        [HTTP2_PUSH_PROMISE] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, true},   /* 8.4 */
-        [HTTP2_PING] = {ON_CONNECTION, 8, 8, 1, false},                      /* 6.7 */
-        [HTTP2_GOAWAY] = {ON_CONNECTION, 8, HTTP2_PAYLOAD_MAX, 1, false},    /* 6.8 */
-        [HTTP2_WINDOW_UPDATE] = {ON_EITHER, 4, 4, 1, false},                 /* 6.9 */
-        [HTTP2_CONTINUATION] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, false},  /* 6.10 */
+        [HTTP2_DATA] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, false},         /* RFC 9113 6.1 */
+        [HTTP2_HEADERS] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, false},      /* 6.2 */
+        [HTTP2_PRIORITY] = {ON_STREAM, 5, 5, 1, false},                     /* 6.3 */
+        [HTTP2_RST_STREAM] = {ON_STREAM, 4, 4, 1, false},                   /* 6.4 */
+        [HTTP2_SETTINGS] = {ON_CONNECTION, 0, HTTP2_PAYLOAD_MAX, 6, false}, /* 6.5 */
+        [HTTP2_PUSH_PROMISE] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, true},  /* 8.4 */
+        [HTTP2_PING] = {ON_CONNECTION, 8, 8, 1, false},                     /* 6.7 */
+        [HTTP2_GOAWAY] = {ON_CONNECTION, 8, HTTP2_PAYLOAD_MAX, 1, false},   /* 6.8 */
+        [HTTP2_WINDOW_UPDATE] = {ON_EITHER, 4, 4, 1, false},                /* 6.9 */
+        [HTTP2_CONTINUATION] = {ON_STREAM, 0, HTTP2_PAYLOAD_MAX, 1, false}, /* 6.10 */
 };
 
 /* ---- reading ---- */

@@ -1,4 +1,5 @@
-/* http2_frame: frames (RFC 9113 4 and 6), read and written. Pure: what a frame means to a connection is its session's affair. */
+/* http2_frame: frames (RFC 9113 4 and 6), read and written. Pure: what a frame means to a connection is its session's
+ * affair. */
 #pragma once
 
 #include "base/bytes.h"
@@ -65,11 +66,13 @@ struct http2_frame {
         struct bytes payload;
 };
 
-/* The frame that `in` begins with is taken off it. ERR_AGAIN: it is not whole. ERR_RANGE: FRAME_SIZE_ERROR, found by its head. */
+/* The frame that `in` begins with is taken off it. ERR_AGAIN: it is not whole. ERR_RANGE: FRAME_SIZE_ERROR, found by its
+ * head. */
 MUST_CHECK enum err http2_frame_take(struct bytes *in, struct http2_frame *ret_frame);
 /* Is its length one of its type, may it stand on its stream, may a client send it at all? If not, the connection error. */
 enum http2_error http2_frame_check(const struct http2_frame *frame);
-/* Takes padding and priority off the payload of DATA or HEADERS. False: they are longer than the frame (RFC 9113 6.1, 6.2). */
+/* Takes padding and priority off the payload of DATA or HEADERS. False: they are longer than the frame (RFC 9113 6.1, 6.2).
+ */
 bool http2_frame_strip(struct http2_frame *frame);
 
 /* A frame's head, at the end of `out`; its payload of `len` octets follows. */

@@ -204,7 +204,8 @@ void http2_on_headers(struct http2 *h, struct http2_frame *f)
 
 /* ---- DATA ---- */
 
-/* Windows are opened again when half of them is used up. What a stream of no interest sends is let through at the connection's cost. */
+/* Windows are opened again when half of them is used up. What a stream of no interest sends is let through at the
+ * connection's cost. */
 static void open_window(struct http2 *h, uint32_t id, int32_t *window)
 {
         if (*window > h->pool->window / 2)

@@ -53,12 +53,12 @@ struct http2_stream {
         bool is_malformed; /* RFC 9113 8.1.1 */
         bool is_http;      /* :scheme is one whose paths are paths */
         bool is_connect, is_options;
-        bool has_regular;  /* a field that is none of the pseudo-fields */
-        uint16_t refusal;  /* the HTTP status that the request earns for its form; 0 = none */
+        bool has_regular;        /* a field that is none of the pseudo-fields */
+        uint16_t refusal;        /* the HTTP status that the request earns for its form; 0 = none */
         uint16_t seen, repeated; /* fields: bits */
         enum method method;
         uint32_t n_fields;
-        size_t list_len; /* RFC 9113 6.5.2: of the field list */
+        size_t list_len;        /* RFC 9113 6.5.2: of the field list */
         int64_t content_length; /* as it was said; -1 = it was not */
         uint64_t received_len;  /* of content */
         struct span {
@@ -88,7 +88,7 @@ struct http2 {
         uint64_t client_address;
         struct hpack hpack;
         struct builder control; /* frames to be sent before any answer */
-        size_t greeting_len; /* of it: what must come first (RFC 9113 3.4); 0 = it is sent */
+        size_t greeting_len;    /* of it: what must come first (RFC 9113 3.4); 0 = it is sent */
         struct http2_list {
                 struct http2_stream *first, *last;
         } lists[STREAM_STATES];
@@ -104,28 +104,28 @@ struct http2 {
                 struct builder octets;
         } block;
 
-        uint32_t last_stream; /* the highest that its client opened */
+        uint32_t last_stream;          /* the highest that its client opened */
         uint32_t resets[HTTP2_RESETS]; /* a ring */
-        uint32_t forgotten; /* of those that went out of it: the highest */
+        uint32_t forgotten;            /* of those that went out of it: the highest */
         uint8_t n_resets;
         int32_t send_window, receive_window;
         int32_t initial_window; /* of streams, as the client wants it */
         unsigned n_streams, n_files;
-        size_t n_kept;       /* octets of requests' fields */
-        size_t n_bodies;     /* octets taken for requests' bodies, beside the streams' own room */
-        size_t n_held;       /* octets of answers' small bodies */
-        unsigned n_aborts;   /* streams that ended unanswered, less those that were answered */
-        unsigned n_acks;     /* in `control` */
-        unsigned n_idle_frames; /* frames since an octet of an answer was sent */
+        size_t n_kept;            /* octets of requests' fields */
+        size_t n_bodies;          /* octets taken for requests' bodies, beside the streams' own room */
+        size_t n_held;            /* octets of answers' small bodies */
+        unsigned n_aborts;        /* streams that ended unanswered, less those that were answered */
+        unsigned n_acks;          /* in `control` */
+        unsigned n_idle_frames;   /* frames since an octet of an answer was sent */
         int64_t rest_deadline_ms; /* by then the frame that is not whole must be; 0 = there is none */
-        int64_t goaway_at_ms; /* draining: the last GOAWAY is due; 0 = not draining, or it was sent */
-        bool has_begun;      /* the preface was read */
-        bool has_settings;   /* and the SETTINGS behind it (RFC 9113 3.4) */
-        bool has_no_table;   /* we said that we use no dynamic table */
+        int64_t goaway_at_ms;     /* draining: the last GOAWAY is due; 0 = not draining, or it was sent */
+        bool has_begun;           /* the preface was read */
+        bool has_settings;        /* and the SETTINGS behind it (RFC 9113 3.4) */
+        bool has_no_table;        /* we said that we use no dynamic table */
         bool is_draining;
-        bool is_last;        /* GOAWAY says which stream is the last */
-        bool is_left;        /* the client sent GOAWAY */
-        bool is_ended;       /* GOAWAY with nothing to come */
+        bool is_last;  /* GOAWAY says which stream is the last */
+        bool is_left;  /* the client sent GOAWAY */
+        bool is_ended; /* GOAWAY with nothing to come */
         bool has_progress;
 };
 
@@ -134,9 +134,9 @@ struct http2_item {
         struct http2_stream *stream;
         struct sign_slot sign;
         bool is_parked;
-        bool is_done;     /* nothing of it is left to be sent */
-        uint32_t n_sent;  /* octets of body */
-        uint8_t *held;    /* of a small body: what the windows do not take */
+        bool is_done;    /* nothing of it is left to be sent */
+        uint32_t n_sent; /* octets of body */
+        uint8_t *held;   /* of a small body: what the windows do not take */
         size_t held_len;
         struct crl_file *file;
         uint64_t file_offset, file_left;

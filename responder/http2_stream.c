@@ -6,8 +6,9 @@
 #include "responder/http2_session.h"
 
 #define MAX_FREE 1024
-/* Bodies of a session's requests, in octets, beside one that may always be as long as allowed: beyond it 503. OCSP requests fit in their
- * stream's own room, or nearly; 128 bodies of max_body that never end would be megabytes for each connection. */
+/* Bodies of a session's requests, in octets, beside one that may always be as long as allowed: beyond it 503. OCSP requests
+ * fit in their stream's own room, or nearly; 128 bodies of max_body that never end would be megabytes for each connection.
+ */
 #define MAX_BODIES (64 * 1024)
 
 /* Pseudo-fields beside HTTP1_MAX_FIELDS others. */
@@ -15,12 +16,13 @@
 
 #define BIT(field) (1u << (field))
 /* Whose values are kept. */
-#define KEPT                                                                                                                         \
-        (BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_TYPE) | BIT(FIELD_IF_NONE_MATCH) |             \
+#define KEPT                                                                                                                \
+        (BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_TYPE) | BIT(FIELD_IF_NONE_MATCH) |    \
                 BIT(FIELD_IF_MODIFIED_SINCE) | BIT(FIELD_RANGE) | BIT(FIELD_IF_RANGE) | BIT(FIELD_EXPECT))
 /* That come once or make the request malformed (RFC 9113 8.3.1; RFC 9110 7.2, 8.6). */
-#define ONCE                                                                                                                         \
-        (BIT(FIELD_METHOD) | BIT(FIELD_SCHEME) | BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_LENGTH))
+#define ONCE                                                                                                                \
+        (BIT(FIELD_METHOD) | BIT(FIELD_SCHEME) | BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) |                 \
+                BIT(FIELD_CONTENT_LENGTH))
 
 /* ---- lists ---- */
 
@@ -215,7 +217,8 @@ static bool keep(struct http2_stream *s, enum http2_field field, struct bytes va
         size_t cap = s->kept ? s->kept_cap : sizeof s->small_kept;
 
         if (s->kept_len + value.len > cap) {
-                uint8_t *more = grow(s->kept, s->small_kept, sizeof s->small_kept, s->kept_len, s->kept_len + value.len, &cap);
+                uint8_t *more =
+                        grow(s->kept, s->small_kept, sizeof s->small_kept, s->kept_len, s->kept_len + value.len, &cap);
 
                 if (!more)
                         return false;
@@ -287,7 +290,8 @@ static bool is_authority_sound(const struct http2_stream *s)
         if (authority.len > 0 && memchr(authority.data, '@', authority.len))
                 return false;
         return !authority.data || !host.data ||
-                (authority.len == host.len && strncasecmp((const char *)authority.data, (const char *)host.data, host.len) == 0);
+               (authority.len == host.len &&
+                       strncasecmp((const char *)authority.data, (const char *)host.data, host.len) == 0);
 }
 
 static bool has(const struct http2_stream *s, unsigned fields)

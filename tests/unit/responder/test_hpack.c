@@ -76,7 +76,8 @@ static void assert_refused(struct hpack *h, const char *hex)
 
 static void the_rfcs_requests_are_read(void **state)
 {
-        assert_unfolds(*state, "828684410f7777772e6578616d706c652e636f6d", ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\n");
+        assert_unfolds(*state, "828684410f7777772e6578616d706c652e636f6d",
+                ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\n");
         assert_unfolds(*state, "828684be58086e6f2d6361636865",
                 ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\ncache-control: no-cache\n");
         assert_unfolds(*state, "828785bf400a637573746f6d2d6b65790c637573746f6d2d76616c7565",
@@ -86,7 +87,8 @@ static void the_rfcs_requests_are_read(void **state)
 
 static void the_rfcs_requests_are_read_in_huffmans_code(void **state)
 {
-        assert_unfolds(*state, "828684418cf1e3c2e5f23a6ba0ab90f4ff", ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\n");
+        assert_unfolds(*state, "828684418cf1e3c2e5f23a6ba0ab90f4ff",
+                ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\n");
         assert_unfolds(*state, "828684be5886a8eb10649cbf",
                 ":method: GET\n:scheme: http\n:path: /\n:authority: www.example.com\ncache-control: no-cache\n");
         assert_unfolds(*state, "828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf",
@@ -100,11 +102,15 @@ static void the_oldest_makes_room(void **state)
         struct hpack *h = *state;
 
         assert_unfolds(h, "3fe101", "");
-        assert_unfolds(h, "488264025885aec3771a4b6196d07abe941054d444a8200595040b8166e082a62d1bff6e919d29ad171863c78f0b97c8e9ae82ae43d3",
-                ":status: 302\ncache-control: private\ndate: Mon, 21 Oct 2013 20:13:21 GMT\nlocation: https://www.example.com\n");
+        assert_unfolds(h,
+                "488264025885aec3771a4b6196d07abe941054d444a8200595040b8166e082a62d1bff6e919d29ad171863c78f0b97c8e9ae82ae43d"
+                "3",
+                ":status: 302\ncache-control: private\ndate: Mon, 21 Oct 2013 20:13:21 GMT\nlocation: "
+                "https://www.example.com\n");
         assert_int_equal(h->size, 222);
         assert_unfolds(h, "4883640effc1c0bf",
-                ":status: 307\ncache-control: private\ndate: Mon, 21 Oct 2013 20:13:21 GMT\nlocation: https://www.example.com\n");
+                ":status: 307\ncache-control: private\ndate: Mon, 21 Oct 2013 20:13:21 GMT\nlocation: "
+                "https://www.example.com\n");
         assert_int_equal(h->size, 222);
         assert_int_equal(h->n, 4);
 }
@@ -246,7 +252,8 @@ static void what_was_read_before_changes_nothing(void **state)
 
         (void)state;
         for (unsigned i = 0; i < 50000; i++) {
-                size_t from = next_random(&seed) % 4 ? next_random(&seed) % 190 : 0, len = from + next_random(&seed) % (sizeof in - from);
+                size_t from = next_random(&seed) % 4 ? next_random(&seed) % 190 : 0,
+                       len = from + next_random(&seed) % (sizeof in - from);
                 size_t got_len = 0, want_len = 0;
                 enum err e;
 
@@ -284,10 +291,10 @@ static void bad_numbers_are_refused(void **state)
         assert_refused(*state, "ff8080808080808000"); /* 5.1: needlessly long */
         assert_refused(*state, "ff");                 /* no end */
         assert_refused(*state, "ff80");
-        assert_refused(*state, "0001");    /* a text longer than its block */
-        assert_refused(*state, "000178");  /* no value */
+        assert_refused(*state, "0001");   /* a text longer than its block */
+        assert_refused(*state, "000178"); /* no value */
         assert_refused(*state, "0001787fffffff7f61");
-        assert_refused(*state, "7f00");    /* a name beyond the tables */
+        assert_refused(*state, "7f00"); /* a name beyond the tables */
 }
 
 /* RFC 7541 4.2, 6.3 */
@@ -308,7 +315,8 @@ static void a_name_outlives_its_entry(void **state)
         struct hpack *h = *state;
         size_t len = 3000;
 
-        builder_put(&block, BYTES_LIT("\x40\x04name\x01" "a"));
+        builder_put(&block, BYTES_LIT("\x40\x04name\x01"
+                                      "a"));
         builder_put(&block, BYTES_LIT("\x7e\x7f\xb9\x16")); /* index 62, 127 + 2873 octets */
         memset(builder_extend(&block, len), 'b', len);
         builder_put(&block, BYTES_LIT("\x7e\x7f\xb9\x16"));
@@ -337,7 +345,8 @@ static void the_static_table_says_what_its_fields_are(void **state)
         for (size_t i = 0; i < HPACK_N_STATIC; i++) {
                 assert_int_equal(HPACK_STATIC[i].field, http2_field_find(HPACK_STATIC[i].name));
                 if (HPACK_STATIC[i].field != FIELD_OTHER || HPACK_STATIC[i].value.len > 0)
-                        assert_int_equal(HPACK_STATIC[i].is_sound, http2_field_is_sound(HPACK_STATIC[i].field, HPACK_STATIC[i].value));
+                        assert_int_equal(HPACK_STATIC[i].is_sound,
+                                http2_field_is_sound(HPACK_STATIC[i].field, HPACK_STATIC[i].value));
         }
 }
 

@@ -209,8 +209,15 @@ static void what_breaks_the_rules_of_a_connection_ends_it(void **state)
                 struct bytes frames;
                 enum http2_error want;
         } rows[] = {
-                {"PING inside a field block: RFC 9113 6.2", BYTES_LIT("\0\0\1\1\1\0\0\0\1\x82" "\0\0\x8\6\0\0\0\0\0" "12345678"), HTTP2_PROTOCOL_ERROR},
-                {"CONTINUATION of another stream: 6.10", BYTES_LIT("\0\0\1\1\1\0\0\0\1\x82" "\0\0\1\x9\4\0\0\0\3\x84"), HTTP2_PROTOCOL_ERROR},
+                {"PING inside a field block: RFC 9113 6.2",
+                        BYTES_LIT("\0\0\1\1\1\0\0\0\1\x82"
+                                  "\0\0\x8\6\0\0\0\0\0"
+                                  "12345678"),
+                        HTTP2_PROTOCOL_ERROR},
+                {"CONTINUATION of another stream: 6.10",
+                        BYTES_LIT("\0\0\1\1\1\0\0\0\1\x82"
+                                  "\0\0\1\x9\4\0\0\0\3\x84"),
+                        HTTP2_PROTOCOL_ERROR},
                 {"CONTINUATION of nothing: 6.10", BYTES_LIT("\0\0\1\x9\4\0\0\0\1\x84"), HTTP2_PROTOCOL_ERROR},
                 {"an increment of nought: 6.9", BYTES_LIT("\0\0\4\x8\0\0\0\0\0\0\0\0\0"), HTTP2_PROTOCOL_ERROR},
                 {"a window too wide: 6.9.1", BYTES_LIT("\0\0\4\x8\0\0\0\0\0\x7f\xff\xff\xff"), HTTP2_FLOW_CONTROL_ERROR},
@@ -219,7 +226,8 @@ static void what_breaks_the_rules_of_a_connection_ends_it(void **state)
                 {"an even stream: 5.1.1", BYTES_LIT("\0\0\1\1\5\0\0\0\2\x82"), HTTP2_PROTOCOL_ERROR},
                 {"a field block that is none: 4.3", BYTES_LIT("\0\0\1\1\5\0\0\0\1\x80"), HTTP2_COMPRESSION_ERROR},
                 {"SETTINGS out of range: 6.5.2", BYTES_LIT("\0\0\6\4\0\0\0\0\0\0\4\xff\0\0\0"), HTTP2_FLOW_CONTROL_ERROR},
-                {"an acknowledgement with content: 6.5", BYTES_LIT("\0\0\6\4\1\0\0\0\0\0\4\0\0\0\0"), HTTP2_FRAME_SIZE_ERROR},
+                {"an acknowledgement with content: 6.5", BYTES_LIT("\0\0\6\4\1\0\0\0\0\0\4\0\0\0\0"),
+                        HTTP2_FRAME_SIZE_ERROR},
         };
 
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -313,7 +321,9 @@ static void content_beyond_its_length_is_reset_at_once(void **state)
         struct fixture *f = *state;
 
         greet(f);
-        put_frame(&b, HTTP2_HEADERS, HTTP2_END_HEADERS, 1, BYTES_LIT("\x83\x86\x84\x01\x01h\x0f\x0d\x01" "2"));
+        put_frame(&b, HTTP2_HEADERS, HTTP2_END_HEADERS, 1,
+                BYTES_LIT("\x83\x86\x84\x01\x01h\x0f\x0d\x01"
+                          "2"));
         put_frame(&b, HTTP2_DATA, 0, 1, BYTES_LIT("ab"));
         assert_int_equal(send(c.fd, b.data, b.len, MSG_NOSIGNAL), b.len);
         pump(f);
@@ -361,7 +371,8 @@ static void settings_without_end_end_the_connection(void **state)
 /* RFC 9113 6.5.3, 6.9.2: the last of a frame counts, and what is under way follows */
 static void a_window_may_fall_below_nought_and_comes_back(void **state)
 {
-        nghttp2_settings_entry less[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1}}, more[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 65535}};
+        nghttp2_settings_entry less[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1}},
+                               more[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 65535}};
         struct reply r;
         unsigned a;
 
