@@ -27,6 +27,7 @@ struct worker {
         struct limits *limits;    /* NULL: none */
         struct event **listeners; /* NULL once draining */
         bool is_full;             /* as many connections as allowed: accepting rests */
+        bool told_memory;         /* since the last tick: that there is none */
         struct event *tick, *on_term, *on_retire, *on_hup;
         int64_t grace_until_ms; /* 0: none, or over */
         int64_t drain_until_ms;
@@ -81,7 +82,10 @@ static void admit(struct worker *w, int fd, const struct sockaddr *from, bool is
                 return;
         }
         limits_leave(w->limits, client);
-        log_warning("out of memory: a connection was dropped");
+        (void)conn_pool_make_room(&w->pool); /* for the next one */
+        if (!w->told_memory)
+                log_warning("out of memory: connections are dropped; see responder.max_memory");
+        w->told_memory = true;
 }
 
 /* False: nobody waits any more, or there is no room. */
@@ -167,6 +171,7 @@ static void on_tick(evutil_socket_t fd, short what, void *data)
         conn_pool_tick(&w->pool, now_ms);
         publish_stats(w, now_ms);
         keep_place(w);
+        w->told_memory = false;
         if (w->is_full && w->listeners) {
                 w->is_full = false;
                 watch_listeners(w, true);
