@@ -1,11 +1,13 @@
-/* Fuzz: field blocks (RFC 7541), against nghttp2's inflater. The input is what goes over a connection: records of a kind (u8), a length (u16)
- * and as many octets, below the 64 kB that nghttp2 takes of one string. Behind a block that is refused a new connection begins, at the same
- * worker. Three kinds:
+/* Fuzz: field blocks (RFC 7541), against nghttp2's inflater. The input is what goes over a connection: records of a kind
+ * (u8), a length (u16) and as many octets, below the 64 kB that nghttp2 takes of one string. Behind a block that is refused
+ * a new connection begins, at the same worker. Three kinds:
  *
- *  - BLOCK, a client's. Our decoder and nghttp2's accept it or refuse it both, behind the same fields; and the dynamic tables they are left
- * with are the same, entry by entry. (What is never to be indexed, RFC 7541 6.2.3, is nothing to us: we pass no field on.)
+ *  - BLOCK, a client's. Our decoder and nghttp2's accept it or refuse it both, behind the same fields; and the dynamic
+ * tables they are left with are the same, entry by entry. (What is never to be indexed, RFC 7541 6.2.3, is nothing to us: we
+ * pass no field on.)
  *  - SETTING, a client's SETTINGS_HEADER_TABLE_SIZE. (We announce none: to us there is nothing but RFC 7541 4.2's default.)
- *  - ANSWER, of which we write the head. nghttp2 reads out of it what head.c says in HTTP/1, whatever was set, and keeps no table.
+ *  - ANSWER, of which we write the head. nghttp2 reads out of it what head.c says in HTTP/1, whatever was set, and keeps no
+ * table.
  */
 #include <ctype.h>
 #include <nghttp2/nghttp2.h>
@@ -91,8 +93,8 @@ static enum err theirs_read(nghttp2_hd_inflater *inflater, struct bytes block, s
 
 /* ---- what we refuse and nghttp2 does not ---- */
 
-/* RFC 7541 5.1: "Integer encodings that exceed implementation limits -- in value or octet length -- MUST be treated as decoding errors". Ours
- * is four octets behind the first; nghttp2 takes a fifth. */
+/* RFC 7541 5.1: "Integer encodings that exceed implementation limits -- in value or octet length -- MUST be treated as
+ * decoding errors". Ours is four octets behind the first; nghttp2 takes a fifth. */
 #define INT_OCTETS 4
 
 struct walk {
@@ -235,7 +237,8 @@ static void on_setting(struct connection *c, struct bytes content)
 
 /* ---- ANSWER ---- */
 
-static const unsigned STATUSES[] = {200, 206, 304, 400, 404, 405, 408, 413, 414, 415, 416, 417, 429, 431, 500, 501, 503, 505, 100};
+static const unsigned STATUSES[] = {
+        200, 206, 304, 400, 404, 405, 408, 413, 414, 415, 416, 417, 429, 431, 500, 501, 503, 505, 100};
 #define N_STATUSES (sizeof STATUSES / sizeof STATUSES[0])
 
 #define TAGS_MAX 4096
@@ -245,7 +248,8 @@ enum { IS_CACHEABLE = 1, HAS_ALLOW = 2, HAS_TAGS = 4, HAS_ETAG = 8 };
 static struct answer take_answer(struct bytes in)
 {
         static uint8_t tags[TAGS_MAX];
-        struct answer a = {.status = STATUSES[next(&in, 1) % N_STATUSES], .content = (enum content_type)(next(&in, 1) % CONTENT_N)};
+        struct answer a = {
+                .status = STATUSES[next(&in, 1) % N_STATUSES], .content = (enum content_type)(next(&in, 1) % CONTENT_N)};
         unsigned flags = (unsigned)next(&in, 1);
 
         a.cacheable = flags & IS_CACHEABLE;
@@ -300,7 +304,8 @@ static void compare_heads(struct fields *http2, struct bytes http1)
                 const uint8_t *at;
 
                 HOLDS(bytes_take_block32(&in, &name) == OK && bytes_take_block32(&in, &value) == OK);
-                builder_printf(&line, "%.*s: %.*s\r\n", (int)name.len, (const char *)name.data, (int)value.len, (const char *)value.data);
+                builder_printf(&line, "%.*s: %.*s\r\n", (int)name.len, (const char *)name.data, (int)value.len,
+                        (const char *)value.data);
                 at = memmem(http1.data, http1.len, line.data, line.len);
                 HOLDS(at && (i == 0) == (at == http1.data) && (i == 0 || at[-1] == '\n'));
                 builder_done(&line);
