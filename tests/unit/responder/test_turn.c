@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "responder/conn_private.h"
+#include "responder/http2_session.h"
 #include "responder/pipeline.h"
 #include "store/crl_history.h"
 
@@ -143,6 +145,7 @@ static void what_a_slow_turn_rendered_for_streams_is_thrown_away_too(void **stat
         assert_true(h2_take(&h2, a, &r));
         assert_int_equal(reply_status(*state, &r).cert_status, OCSP_REVOKED);
         assert_int_equal(h2.streams[a].code | h2.streams[b].code, NGHTTP2_NO_ERROR);
+        assert_int_equal(fixture->pool.first->http2->send_window, 65535 - nghttp2_session_get_effective_recv_data_length(h2.session));
         assert_int_equal(fixture->service.stats.n_stale_turns, 1);
         n_slow = UINT32_MAX;
         meanwhile = NULL;
