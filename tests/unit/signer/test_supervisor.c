@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ static void start(struct run *r)
         int pair[2];
 
         *r = (struct run){.channel = -1, .urgent = -1, .bulk = -1};
+        unlink(fixture_path(f, "armed-login"));
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
         to_test = pair[1];
         r->supervisor = fork();
@@ -292,6 +294,55 @@ static void an_engine_that_dies_is_started_again_without_its_vault(void **state)
         stop(&r);
 }
 
+/* Asked to end, and not ended yet: SIGTERM is pending. False: the process is gone. */
+static bool is_asked_to_end(pid_t pid)
+{
+        char path[64], line[256];
+        unsigned long long pending = 0;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        file = fopen(path, "r");
+        if (!file)
+                fail_msg("it was killed");
+        while (fgets(line, sizeof(line), file))
+                if (strncmp(line, "State:\tZ", 8) == 0)
+                        fail_msg("it was killed");
+                else if (sscanf(line, "ShdPnd: %llx", &pending) == 1)
+                        break;
+        fclose(file);
+        return pending & 1ull << (SIGTERM - 1);
+}
+
+/* SoftHSM rewrites the token's file at each log-in (vault/token.h). */
+static void a_vault_that_logs_in_is_left_to_it_though_its_engine_died(void **state)
+{
+        int started = open(fixture_path(f, "started"), O_RDWR | O_CLOEXEC), go = open(fixture_path(f, "go"), O_RDWR | O_CLOEXEC);
+        struct pollfd unread = {.fd = go, .events = POLLIN};
+        struct run r;
+        char octet;
+
+        (void)state;
+        start(&r);
+        fixture_write(f, "armed-login", "");
+        assert_int_equal(msg_send(r.channel, BYTES_LIT("V"), -1), OK);
+        assert_int_equal(read(started, &octet, 1), 1);
+        r.vault = find_vault(&r);
+        kill(r.engine, SIGKILL);
+        close(r.channel);
+        while (!is_asked_to_end(r.vault))
+                poll(NULL, 0, 1);
+        unlink(fixture_path(f, "armed-login"));
+        assert_int_equal(write(go, "g", 1), 1);
+        take_engine(&r); /* behind the vault's end */
+        assert_true(wait_gone(r.vault));
+        assert_int_equal(poll(&unread, 1, 0), 0);
+        ask_vault(&r);
+        stop(&r);
+        close(started);
+        close(go);
+}
+
 static void both_end_with_the_supervisor(void **state)
 {
         struct run r;
@@ -388,6 +439,7 @@ int main(void)
                 cmocka_unit_test(a_killed_vault_is_told_and_replaced_when_asked),
                 cmocka_unit_test(a_vault_that_hangs_is_killed_and_replaced),
                 cmocka_unit_test(an_engine_that_dies_is_started_again_without_its_vault),
+                cmocka_unit_test(a_vault_that_logs_in_is_left_to_it_though_its_engine_died),
                 cmocka_unit_test(both_end_with_the_supervisor),
                 cmocka_unit_test(sigterm_ends_the_engine_first_and_leaves_nothing_behind),
                 cmocka_unit_test(sighup_goes_to_the_engine),
@@ -397,7 +449,10 @@ int main(void)
         };
         int failed;
 
-        f = fixture_make(NULL);
+        f = fixture_make(getenv("GATE_MODULE"));
+        setenv("GATE_FOLDER", f->folder, 1);
+        assert_int_equal(mkfifo(fixture_path(f, "started"), 0600), 0);
+        assert_int_equal(mkfifo(fixture_path(f, "go"), 0600), 0);
         failed = cmocka_run_group_tests(tests, NULL, NULL);
         fixture_remove(f);
         return failed;
