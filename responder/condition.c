@@ -144,6 +144,19 @@ static enum range read_range(struct bytes value, uint64_t total, uint64_t *ret_f
         return RANGE_PART;
 }
 
+/* req 3.4: what a cache keeps of an error it may give to others, who asked for the whole. */
+static void refuse_range(struct answer *a)
+{
+        a->status = 416;
+        a->kind = BODY_BYTES;
+        a->bytes = BYTES_NONE;
+        a->body_len = 0;
+        a->cacheable = false;
+        a->last_modified_s = a->expires_s = 0;
+        a->etag_len = 0;
+        a->tags_name = BYTES_NONE;
+}
+
 static void apply_range(const struct request *r, struct answer *a)
 {
         uint64_t first = 0, len = 0;
@@ -161,10 +174,7 @@ static void apply_range(const struct request *r, struct answer *a)
                 a->body_len = len;
                 break;
         case RANGE_UNSATISFIABLE:
-                a->status = 416;
-                a->kind = BODY_BYTES;
-                a->bytes = BYTES_NONE;
-                a->body_len = 0;
+                refuse_range(a);
                 break;
         }
 }

@@ -173,6 +173,8 @@ static void a_part_is_served_as_asked(void **state)
         assert_int_equal(r.status, 416);
         assert_field(&r, "Content-Range", "bytes */100");
         assert_field(&r, "Content-Length", "0");
+        assert_field(&r, "Cache-Control", "no-store, max-age=0"); /* req 3.4 */
+        assert_int_equal(reply_field(&r, "ETag").len, 0);
         r = ask(&c, "GET", FULL, "Range: bytes=10-19\r\nIf-Range: \"another\"\r\n");
         assert_int_equal(r.status, 200);
         assert_true(is_filled(r.body, 'a', 100));
