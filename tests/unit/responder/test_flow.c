@@ -1,7 +1,10 @@
 /* HTTP/2 sessions beside each other: what one may send, and is allowed to ask, is its own affair. */
 #include "h2client.h"
 
+#include <unistd.h>
+
 #include "responder/address_limits.h"
+#include "store/crl_history.h"
 
 #define A "11"
 
@@ -45,6 +48,39 @@ static void all_streams_together_send_no_more_than_the_connections_window(void *
         h2_close(&one);
 }
 
+/* RFC 9113 8.1: what cannot be sent whole must not look as if it were. */
+static void a_file_that_is_cut_short_while_it_is_sent_resets_its_stream(void **state)
+{
+        enum { SIZE = 200000 };
+        struct crl_row row = {.state = CRL_PUBLISHED, .number = 1, .this_update = NOW - 10, .next_update = NOW + 1000, .size = SIZE,
+                .file = BYTES_LIT("a.crl")};
+        struct fixture *f = *state;
+        struct txn *txn;
+        char path[128];
+        unsigned number;
+        FILE *file;
+
+        snprintf(path, sizeof path, "%s/a.crl", f->crl_path);
+        file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(ftruncate(fileno(file), SIZE), 0);
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        crl_put(txn, f->ca, 0, &row);
+        assert_int_equal(txn_commit(txn), OK);
+        h2_open(&one, f, 1 << 20);
+        h2_pump(&one);
+        number = h2_ask(&one, "GET", "/crl/" LABEL ".crl", NULL, NULL);
+        h2_pump(&one);
+        assert_int_equal(nghttp2_session_get_effective_recv_data_length(one.session), 65535);
+        assert_int_equal(ftruncate(fileno(file), 1000), 0);
+        assert_int_equal(nghttp2_submit_window_update(one.session, NGHTTP2_FLAG_NONE, 0, 1 << 20), 0);
+        h2_pump(&one);
+        assert_true(one.streams[number].is_closed);
+        assert_int_equal(one.streams[number].code, NGHTTP2_INTERNAL_ERROR);
+        h2_close(&one);
+        fclose(file);
+}
+
 /* req 1.18. All in one turn, so that no time goes by: of one a second each address has two at once. */
 static void each_address_pays_for_its_own_streams(void **state)
 {
@@ -86,6 +122,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(all_streams_together_send_no_more_than_the_connections_window),
+                TEST(a_file_that_is_cut_short_while_it_is_sent_resets_its_stream),
                 TEST(each_address_pays_for_its_own_streams),
         };
 
