@@ -105,6 +105,28 @@ static bool says_extended(const struct ocsp_question *q, const struct msg_sign_a
         return q->ca->conf->ocsp_extended_revoked && memmem(live->response.data, live->response.len, oid.data, oid.len) != NULL;
 }
 
+/* Does it answer these CertIDs, with what the rows say? Whatever may have gone wrong on the way, nobody gets another's answer, nor an old
+ * one, for being validly signed. */
+static bool speaks_of(const struct ocsp_question *q, struct bytes response)
+{
+        struct bytes tbs, signature_der, certs;
+        struct ocsp_response_data data;
+        enum sig_alg alg;
+
+        if (ocsp_response_read(response, &tbs, &alg, &signature_der, &certs) != OK || ocsp_response_data_read(tbs, &data) != OK)
+                return false;
+        for (unsigned i = 0; i < q->request.n_cert_ids; i++) {
+                const struct ocsp_cert_id *id = &q->request.cert_ids[i];
+                struct ocsp_single_read single;
+
+                if (ocsp_single_read(&data.responses, &single) != OK || single.hash != id->hash || !bytes_equal(single.serial, id->serial) ||
+                        !bytes_equal(single.name_hash, id->name_hash) || !bytes_equal(single.key_hash, id->key_hash) ||
+                        single.status.cert_status != q->statuses[i].ocsp.cert_status)
+                        return false;
+        }
+        return data.responses.len == 0;
+}
+
 /* Was it signed for what the rows say now? */
 static bool is_of_now(const struct turn *t, const struct ocsp_question *q, const struct msg_sign_answer *live)
 {
@@ -113,7 +135,7 @@ static bool is_of_now(const struct turn *t, const struct ocsp_question *q, const
         for (unsigned i = 0; i < live->n_cert_ids; i++)
                 if (live->generations[i] != q->statuses[i].generation || live->this_update_s < q->statuses[i].changed_at_s)
                         return false;
-        return true;
+        return speaks_of(q, live->response);
 }
 
 /* The same tag as when the signature comes back from the store later. */

@@ -577,23 +577,42 @@ void engine_send(struct fixture *f, const struct msg_sign_answer *answer)
         pump(f);
 }
 
-void engine_answer(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status *status, uint32_t generation,
-        int64_t this_update_s)
+void engine_answer_each(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status statuses[],
+        const uint32_t generations[], int64_t this_update_s)
 {
         _cleanup_(parts_done) struct parts parts = {0};
-        struct bytes serial = bytes_make(ask->cert_ids[0].serial, ask->cert_ids[0].serial_len);
+        _cleanup_(builder_done) struct builder tbs = {0}, der = {0};
         struct ocsp_template t = make_template(f, &parts, ask->cert_id_hash, this_update_s, NOW + 86400);
         struct msg_sign_answer answer = {.id = ask->id, .outcome = MSG_SIGNED, .n_cert_ids = ask->n_cert_ids,
                 .this_update_s = this_update_s, .next_update_s = NOW + 86400};
-        uint8_t raw[SIG_RAW_MAX], der[4096];
-        size_t raw_len, der_len;
+        struct ocsp_single singles[OCSP_CERT_IDS_MAX];
+        uint8_t raw[SIG_RAW_MAX];
+        size_t raw_len;
 
-        sign_status(f, &t, serial, status, raw, &raw_len);
-        assert_int_equal(ocsp_response_rebuild(&t, serial, status, bytes_make(raw, raw_len), der, &der_len), OK);
-        for (unsigned i = 0; i < ask->n_cert_ids; i++)
-                answer.generations[i] = generation;
-        answer.response = bytes_make(der, der_len);
+        for (unsigned i = 0; i < ask->n_cert_ids; i++) {
+                singles[i] = (struct ocsp_single){
+                        t.cert_id, bytes_make(ask->cert_ids[i].serial, ask->cert_ids[i].serial_len), statuses[i]};
+                answer.generations[i] = generations[i];
+        }
+        ocsp_response_put_tbs(&tbs, &t, singles, ask->n_cert_ids);
+        raw_sign(f, builder_bytes(&tbs), raw, &raw_len);
+        ocsp_response_put(&der, &t, builder_bytes(&tbs), bytes_make(raw, raw_len));
+        assert_false(builder_failed(&tbs) || builder_failed(&der));
+        answer.response = builder_bytes(&der);
         engine_send(f, &answer);
+}
+
+void engine_answer(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status *status, uint32_t generation,
+        int64_t this_update_s)
+{
+        struct ocsp_status statuses[OCSP_CERT_IDS_MAX];
+        uint32_t generations[OCSP_CERT_IDS_MAX];
+
+        for (unsigned i = 0; i < ask->n_cert_ids; i++) {
+                statuses[i] = *status;
+                generations[i] = generation;
+        }
+        engine_answer_each(f, ask, statuses, generations, this_update_s);
 }
 
 void engine_refuse(struct fixture *f, const struct msg_sign_ask *ask, enum msg_outcome outcome)

@@ -117,7 +117,10 @@ bool engine_take(struct fixture *f, struct msg_sign_ask *ret_ask);
 /* The question that is asked for this client, who is told nothing yet. */
 struct msg_sign_ask engine_expect(struct client *c);
 void engine_send(struct fixture *f, const struct msg_sign_answer *answer);
-/* Signs `status` for the question's first CertID, and answers with it and that generation. */
+/* Signs a status for each of the question's CertIDs, and answers with them and their generations. */
+void engine_answer_each(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status statuses[],
+        const uint32_t generations[], int64_t this_update_s);
+/* The same status and generation for all. */
 void engine_answer(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status *status, uint32_t generation,
         int64_t this_update_s);
 void engine_refuse(struct fixture *f, const struct msg_sign_ask *ask, enum msg_outcome outcome);

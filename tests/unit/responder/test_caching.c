@@ -140,14 +140,15 @@ static void one_revoked_among_several_bounds_how_long_all_are_cached(void **stat
         fixture_revoke(f, B, NOW - 10);
         client_open(&c, f);
         for (size_t i = 0; i < 2; i++) {
-                struct msg_sign_answer answer = {.outcome = MSG_SIGNED, .n_cert_ids = 2, .this_update_s = NOW,
-                        .next_update_s = NOW + 86400, .response = BYTES_LIT("stands for one")};
+                unsigned of_b = strcmp(orders[i][0], B) == 0 ? 0 : 1;
+                struct ocsp_status statuses[2] = {{.cert_status = OCSP_GOOD}, {.cert_status = OCSP_GOOD}};
+                uint32_t generations[2] = {0, 0};
 
+                statuses[of_b] = (struct ocsp_status){.cert_status = OCSP_REVOKED, .revoked_at_s = NOW - 10};
+                generations[of_b] = 1;
                 client_post(&c, ASK(orders[i][0], orders[i][1]));
                 ask = engine_expect(&c);
-                answer.id = ask.id;
-                answer.generations[strcmp(orders[i][0], B) == 0 ? 0 : 1] = 1;
-                engine_send(f, &answer);
+                engine_answer_each(f, &ask, statuses, generations, NOW);
                 assert_true(client_take(&c, false, &r));
                 assert_field(&r, "Cache-Control", "max-age=300, public, no-transform, must-revalidate");
         }

@@ -49,6 +49,30 @@ static void an_answer_made_before_the_change_is_asked_for_anew_whatever_its_gene
         client_close(&c);
 }
 
+/* However it came about, and though its id, its generation and its signature are right. */
+static void an_answer_about_another_certificate_or_with_another_status_is_asked_for_anew(void **state)
+{
+        struct msg_sign_ask ask, other;
+        struct client c;
+
+        fixture_import(*state, A);
+        client_open(&c, *state);
+        client_post(&c, ASK(A));
+        ask = other = engine_expect(&c);
+        other.cert_ids[0].serial[0] = 0x22;
+        engine_answer(*state, &other, &good, 0, NOW);
+        ask = engine_expect(&c);
+        engine_answer(*state, &ask, &revoked, 0, NOW);
+        ask = engine_expect(&c);
+        other = ask;
+        other.cert_id_hash = HASH_SHA256;
+        engine_answer(*state, &other, &good, 0, NOW);
+        ask = engine_expect(&c);
+        engine_answer(*state, &ask, &good, 0, NOW);
+        client_expect(&c, OCSP_GOOD);
+        client_close(&c);
+}
+
 static void an_answer_that_is_over_when_it_comes_is_asked_for_anew(void **state)
 {
         struct msg_sign_ask ask;
@@ -420,6 +444,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_late_good_is_never_sent),
                 TEST(an_answer_made_before_the_change_is_asked_for_anew_whatever_its_generation),
+                TEST(an_answer_about_another_certificate_or_with_another_status_is_asked_for_anew),
                 TEST(an_answer_that_is_over_when_it_comes_is_asked_for_anew),
                 TEST(an_answer_for_another_number_of_certificates_is_asked_for_anew),
                 TEST(a_truth_that_keeps_moving_ends_in_try_later),

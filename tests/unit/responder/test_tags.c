@@ -138,17 +138,16 @@ static void a_serial_of_a_shard_names_it(void **state)
 /* It may be kept as well as one from the store, so it must be found by a purge. */
 static void an_answer_signed_on_demand_names_all_its_serials(void **state)
 {
-        struct msg_sign_answer answer = {.outcome = MSG_SIGNED, .n_cert_ids = 2, .this_update_s = NOW, .next_update_s = NOW + 86400,
-                .response = BYTES_LIT("stands for one")};
         struct fixture *f = *state;
+        struct msg_sign_ask ask;
         struct client c;
         struct reply r;
 
         fixture_import(f, "12");
         client_open(&c, f);
         client_post(&c, &(struct asking){.serials = {A, "12"}});
-        answer.id = engine_expect(&c).id;
-        engine_send(f, &answer);
+        ask = engine_expect(&c);
+        engine_answer(f, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
         assert_true(client_take(&c, false, &r));
         assert_field(&r, "surrogate-key",
                 "issuer-" LABEL " shard-" LABEL "-0 " BUCKET_OF_A " shard-" LABEL "-0 bucket-" LABEL "-7975");
