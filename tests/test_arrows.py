@@ -27,7 +27,7 @@ ARROWS = {
 LIBRARIES = {
     r"lmdb\.h": ["store/"],
     r"event2?[/.]": ["signer/engine/", "responder/", "bench/"],
-    r"nghttp2/": ["responder/", "bench/"],
+    r"nghttp2/": ["bench/"],
     # pki: digests, verification, X.509. The vault hashes and makes the CSR itself.
     r"openssl/": ["pki/hash_alg.c", "pki/sig_alg.c", "pki/certificate.c", "pki/private_key.c", "signer/vault/", "bench/mkstore.c", "bench/mkcrl.c", "responder/tls.c"],
     r"jansson\.h": ["signer/engine/", "tools/"],
