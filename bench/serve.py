@@ -264,8 +264,12 @@ class Bench:
 
 
 def ratio(row, rows):
-    floor = next((r for r in rows if r.name == row.floor), None)
-    return row.cost() / floor.cost() if floor and floor.cost() and row.cost() else None
+    """Of each round to its own base, which was measured seconds before or after it: the median of those."""
+    base = next((r for r in rows if r.name == row.floor), None)
+    if not base or len(base.rounds) != len(row.rounds):
+        return None
+    pairs = [(r["us_per_request"], b["us_per_request"]) for r, b in zip(row.rounds, base.rounds)]
+    return measure.median([mine / its for mine, its in pairs if mine and its])
 
 
 def report(bench):
@@ -302,7 +306,7 @@ def result_of(bench, description):
             "name": row.name,
             "server": row.server.name,
             "us_per_request": row.cost(),
-            "ratio_to_floor": ratio(row, bench.rows),
+            "ratio_to_base": ratio(row, bench.rows),
             "answers_per_second": row.rate(),
             "p99_us": row.p99(),
             "failures": row.failures(),
@@ -323,8 +327,8 @@ def options_of(arguments):
     parser.add_argument("--quick", action="store_true", help="under a minute: fewer certificates, shorter rounds; for a look, not for a claim")
     parser.add_argument("--certs", type=int, help="certificates in Tocsin's store (1,000,000; 20,000 with --quick)")
     parser.add_argument("--key", choices=["p256", "rsa2048"], default="p256")
-    parser.add_argument("--rounds", type=int, help="rounds (3; 2 with --quick)")
-    parser.add_argument("--seconds", type=float, help="seconds for each row in a round (3; 1 with --quick)")
+    parser.add_argument("--rounds", type=int, help="rounds (9; 2 with --quick)")
+    parser.add_argument("--seconds", type=float, help="seconds for each row in a round (1)")
     parser.add_argument("--pipeline", type=int, metavar="K", help="rows with K requests pipelined as well; 0: none (16; 0 with --quick)")
     parser.add_argument(
         "--h2",
@@ -338,8 +342,8 @@ def options_of(arguments):
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(arguments)
     options.certs = options.certs or (20_000 if options.quick else 1_000_000)
-    options.rounds = options.rounds or (2 if options.quick else 3)
-    options.seconds = options.seconds or (1 if options.quick else 3)
+    options.rounds = options.rounds or (2 if options.quick else 9)
+    options.seconds = options.seconds or 1
     options.pipeline = options.pipeline if options.pipeline is not None else 0 if options.quick else 16
     options.h2 = options.h2 if options.h2 is not None else [] if options.quick else [1, 8, 32]
     options.latency = options.latency and not options.quick
