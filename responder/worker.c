@@ -82,7 +82,6 @@ static void admit(struct worker *w, int fd, const struct sockaddr *from, bool is
                 return;
         }
         limits_leave(w->limits, client);
-        (void)conn_pool_make_room(&w->pool); /* for the next one */
         if (!w->told_memory)
                 log_warning("out of memory: connections are dropped; see responder.max_memory");
         w->told_memory = true;

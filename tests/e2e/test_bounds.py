@@ -256,16 +256,18 @@ def test_a_worker_without_memory_drops_who_wants_more_and_serves_on(own_place):
     worker, honest, paths = place.worker, idle(place), (CA_PATH, CRL_PATH, "/healthz")
     assert [ask_on(honest, path) for path in paths] == [200] * 3
     attackers = []
-    for _ in range(2500):  # each wants 30 kB
-        try:
-            attackers.append(half_a_request(place))
-        except OSError:
-            continue
-    assert data_kb(worker) > most_mb * 1024 * 0.8, "it was not full"
-    assert data_kb(worker) <= most_mb * 1024
-    assert [ask_on(honest, path) for path in paths] == [200] * 3
-    for s in attackers:
-        s.close()
+    try:
+        for _ in range(2500):  # each wants 30 kB
+            try:
+                attackers.append(half_a_request(place))
+            except OSError:
+                continue
+        assert data_kb(worker) > most_mb * 1024 * 0.8, "it was not full"
+        assert data_kb(worker) <= most_mb * 1024
+        assert [ask_on(honest, path) for path in paths] == [200] * 3
+    finally:
+        for s in attackers:
+            s.close()
     wait_for(lambda: get(place, CA_PATH) == get(place, CA_PATH, "--http2-prior-knowledge") == "200", what="new clients to be served")
     assert place.worker == worker
 

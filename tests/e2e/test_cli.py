@@ -425,10 +425,12 @@ def on_terminal(house, words, typed="", env=(), seconds=30, until=None):
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job of a shell may have it ignored
         os.execve(house.env["TOCSIN"], [house.env["TOCSIN"], *map(str, words)], {**os.environ, **house.env, "TERM": "xterm", **dict(env)})
     os.write(terminal, typed.encode())
+    readable = select.poll()
+    readable.register(terminal, select.POLLIN)
     seen = b""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not select.select([terminal], [], [], 0.2)[0]:
+        if not readable.poll(200):
             continue
         try:
             piece = os.read(terminal, 65536)
