@@ -221,10 +221,14 @@ static int exec_outside(void)
 /* In pieces, as buffers are; how many MB came. */
 static int attempt_much_memory(void)
 {
+        void *volatile piece; /* a compiler may leave out what nobody looks at */
         int n = 0;
 
-        while (n < 200 && malloc(1 << 20))
-                n++;
+        for (; n < 200; n++) {
+                piece = malloc(1 << 20);
+                if (!piece)
+                        break;
+        }
         return n;
 }
 
