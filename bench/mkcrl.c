@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "bench/made.h"
 #include "pki/certificate.h"
 #include "signer/engine/crl_file.h"
 #include "store/ca.h"
@@ -41,31 +41,12 @@ struct mkcrl {
         int64_t now_ms;
 };
 
-/* xorshift64*: nothing here is a secret. */
-static uint64_t random_next(struct mkcrl *m)
-{
-        m->random ^= m->random >> 12;
-        m->random ^= m->random << 25;
-        m->random ^= m->random >> 27;
-        return m->random * 2685821657736338717ull;
-}
-
 static void mkcrl_done(struct mkcrl *m)
 {
         cleanup_close(&m->tbs_fd);
         certificate_done(&m->ca);
         EVP_PKEY_free(m->key);
         env_close(m->env);
-}
-
-static EVP_PKEY *read_key(const char *path)
-{
-        FILE *f = fopen(path, "r");
-        EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
-
-        if (f)
-                fclose(f);
-        return key;
 }
 
 static enum err find_ca(struct mkcrl *m)
@@ -88,7 +69,7 @@ static enum err open_all(struct mkcrl *m, char **argv)
 
         m->label = argv[3];
         snprintf(m->folder, sizeof m->folder, "%s/%s", argv[2], m->label);
-        m->key = read_key(argv[6]);
+        m->key = made_read_key(argv[6]);
         if (e == OK)
                 e = m->key ? env_open_writer(&config, &m->env, NULL) : ERR_IO;
         if (e == OK)
@@ -100,14 +81,12 @@ static enum err open_all(struct mkcrl *m, char **argv)
 
 /* ---- what it lists ---- */
 
-/* Positive, and greater than the one before it. */
 static void put_entry(struct mkcrl *m, struct txn *txn, uint64_t i, uint64_t n)
 {
         const struct crl_entry_row row = {.reason = REASON_SUPERSEDED, .revoked_at = (uint32_t)(m->now_ms / 1000) - CLOCK_HOUR_S};
-        uint64_t slice = (1ull << 62) / n;
-        uint64_t words[2] = {htobe64((1ull << 62) + i * slice + random_next(m) % slice), random_next(m)};
+        struct serial serial = made_serial(&m->random, i, n);
 
-        crl_entry_row_put(txn, m->ca_id, 0, BYTES_OF(words), &row);
+        crl_entry_row_put(txn, m->ca_id, 0, serial_bytes(&serial), &row);
 }
 
 static enum err put_some(struct mkcrl *m, uint64_t from, uint64_t until, uint64_t n)

@@ -10,12 +10,12 @@
  * reads: no events, no CRL entries, no ledger; an engine must not be started on it.
  */
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "bench/made.h"
 #include "pki/certificate.h"
 #include "store/ca.h"
 #include "store/exception.h"
@@ -46,15 +46,6 @@ struct mkstore {
         uint64_t random;
         uint32_t now_s;
 };
-
-/* xorshift64*: nothing here is a secret. */
-static uint64_t random_next(struct mkstore *m)
-{
-        m->random ^= m->random >> 12;
-        m->random ^= m->random << 25;
-        m->random ^= m->random >> 27;
-        return m->random * 2685821657736338717ull;
-}
 
 /* ---- what all share ---- */
 
@@ -118,17 +109,6 @@ static enum err put_shared(struct mkstore *m, const char *label)
 
 /* ---- the certificates ---- */
 
-/* Positive and 16 octets whatever comes; greater than the one before it. */
-static struct serial serial_at(struct mkstore *m, uint64_t i)
-{
-        uint64_t slice = (1ull << 62) / m->n;
-        uint64_t words[2] = {htobe64((1ull << 62) + i * slice + random_next(m) % slice), random_next(m)};
-        struct serial serial = {.len = sizeof(words)};
-
-        memcpy(serial.data, words, sizeof(words));
-        return serial;
-}
-
 static enum err sign(struct mkstore *m, struct bytes tbs, uint8_t raw[SIG_RAW_MAX])
 {
         uint8_t der[SIG_RAW_MAX];
@@ -161,7 +141,7 @@ static enum err fill_signature(
         if (i % REAL_EVERY == 0)
                 return sign_really(m, serial, status, raw);
         for (size_t at = 0; at < m->raw_len; at += sizeof(uint64_t)) {
-                uint64_t word = random_next(m);
+                uint64_t word = made_random(&m->random);
 
                 memcpy(&raw[at], &word, sizeof(word));
         }
@@ -190,9 +170,9 @@ static enum err put_one(struct mkstore *m, struct txn *txn, uint64_t i)
 {
         static const struct ocsp_status good = {.cert_status = OCSP_GOOD};
         struct ocsp_status revoked = {.cert_status = OCSP_REVOKED, .reason = REASON_SUPERSEDED, .revoked_at_s = m->now_s - CLOCK_HOUR_S};
-        bool is_revoked = random_next(m) % REVOKED_EVERY == 0;
+        bool is_revoked = made_random(&m->random) % REVOKED_EVERY == 0;
         const struct ocsp_status *status = is_revoked ? &revoked : &good;
-        struct serial serial = serial_at(m, i);
+        struct serial serial = made_serial(&m->random, i, m->n);
         char text[SERIAL_TEXT_LEN];
         uint8_t raw[SIG_RAW_MAX];
         enum err e = fill_signature(m, i, &serial, status, raw);
@@ -244,16 +224,6 @@ static void mkstore_done(struct mkstore *m)
                 fclose(m->list);
 }
 
-static EVP_PKEY *read_key(const char *path)
-{
-        FILE *f = fopen(path, "r");
-        EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
-
-        if (f)
-                fclose(f);
-        return key;
-}
-
 static enum err open_all(struct mkstore *m, char **argv)
 {
         struct env_config config = {.path = argv[1], .map_size = MAP_SIZE};
@@ -265,7 +235,7 @@ static enum err open_all(struct mkstore *m, char **argv)
                 e = env_open_writer(&config, &m->env, NULL);
         if (e != OK)
                 return e;
-        m->key = read_key(argv[8]);
+        m->key = made_read_key(argv[8]);
         m->list = fopen(argv[3], "w");
         if (!m->key || !m->list)
                 return ERR_IO;
