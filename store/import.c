@@ -12,20 +12,6 @@
 #include "store/record.h"
 #include "store/row.h"
 
-static const char *const effect_texts[IMPORT_EFFECT_N] = {
-        [IMPORT_NEW] = "new",
-        [IMPORT_KNOWN] = "known",
-        [IMPORT_UPDATED] = "updated",
-        [IMPORT_REVOKED] = "revoked",
-        [IMPORT_CONFLICT] = "the same serial with another certificate",
-        [IMPORT_KEPT] = "kept revoked",
-};
-
-const char *import_effect_text(enum import_effect effect)
-{
-        return effect < IMPORT_EFFECT_N ? effect_texts[effect] : "unknown";
-}
-
 /* What all of one row's work is about. */
 struct row_import {
         struct txn *txn;

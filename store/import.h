@@ -14,7 +14,6 @@ enum import_effect {
         IMPORT_KEPT,     /* the input says good or weaker, the store says revoked: kept revoked */
         IMPORT_EFFECT_N,
 };
-const char *import_effect_text(enum import_effect effect);
 /* One row (checked by rowfile). Writes the event for revocations; `import_event` writes one for the whole import. */
 MUST_CHECK enum err import_row(struct txn *txn, uint32_t ca_key, const struct rowfile_row *row, int64_t now_s,
         struct bytes actor, size_t reserve, enum import_effect *ret_effect);
