@@ -1,5 +1,6 @@
 """HTTP/2 by hand (RFC 9113, RFC 7541): frames as octets, so that a test can say what no well-behaved client would. Nothing here checks
 what is sent; what comes back is read strictly."""
+import shutil
 import socket
 import ssl
 import struct
@@ -7,7 +8,9 @@ import subprocess
 import time
 import urllib.parse
 
-from conftest import free_port, make_house
+import pytest
+
+from conftest import free_port, kill_leftovers, make_house
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 ACK, END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 1, 1, 4, 8, 32
@@ -376,13 +379,19 @@ def make_certificate(house):
     house.tls_port = free_port()
 
 
-def make_h2_house():
+@pytest.fixture(scope="module")
+def house():
     """CRLs of more than a window's 65,535 octets, surrogate tags, and TLS."""
-    house = make_house()
-    house.up("--certs", 2400, "--revoked", 2200, "--listen", f"127.0.0.1:{free_port()}")
-    make_certificate(house)
-    house.configure("responder", f'tls_listen: ["127.0.0.1:{house.tls_port}"]', "tags: Surrogate-Key")
-    return house
+    h = make_house()
+    try:
+        h.up("--certs", 2400, "--revoked", 2200, "--listen", f"127.0.0.1:{free_port()}")
+        make_certificate(h)
+        h.configure("responder", f'tls_listen: ["127.0.0.1:{h.tls_port}"]', "tags: Surrogate-Key")
+        yield h
+        h.down()
+    finally:
+        kill_leftovers(h)
+        shutil.rmtree(h.dir, ignore_errors=True)
 
 
 def clear(house):

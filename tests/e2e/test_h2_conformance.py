@@ -1,7 +1,6 @@
 """HTTP/2 to the letter: what a connection of odd octets gets, section by section of h2spec's list (its numbers are those of RFC 7540 and
 7541), with RFC 9113's section beside each. One row: what is said after the preface, and which outcomes are allowed."""
 import re
-import shutil
 import ssl
 import struct
 from typing import NamedTuple
@@ -9,9 +8,8 @@ from typing import NamedTuple
 import pytest
 
 import h2raw as h2
-from conftest import kill_leftovers
 from h2raw import (ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HAS_PRIORITY, HEADERS, PADDED, PING, PRIORITY, PUSH_PROMISE,
-                   RST_STREAM, SETTINGS, WINDOW_UPDATE, block, clear, data, frame, goaway, headers, indexed, literal, priority, request, rst,
+                   RST_STREAM, SETTINGS, WINDOW_UPDATE, block, clear, data, frame, goaway, headers, house, indexed, literal, priority, request, rst,
                    secure, settings, table_size, window)
 from h2raw import COMPRESSION_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED
 
@@ -20,17 +18,6 @@ NONSENSE = bytes.fromhex("30030a0101")  # what the responder says of a body that
 GET = request("GET", CERTIFICATE)
 OCSP = ("content-type", "application/ocsp-request")
 POST = request("POST", "/", OCSP)
-
-
-@pytest.fixture(scope="module")
-def house():
-    h = h2.make_h2_house()
-    try:
-        yield h
-        h.down()
-    finally:
-        kill_leftovers(h)
-        shutil.rmtree(h.dir, ignore_errors=True)
 
 
 # ---- what may come of it ----

@@ -1,7 +1,6 @@
 """Whole exchanges over HTTP/2 by a client of raw frames: contents, flow control, limits, floods. Single frames: test_h2_conformance.py."""
 import base64
 import http.client
-import shutil
 import urllib.parse
 
 import pytest
@@ -9,25 +8,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
 import h2raw as h2
-from conftest import kill_leftovers
-from h2raw import (CONTINUATION, DATA, END_STREAM, HEADERS, PADDED, PING, block, clear, data, frame, headers, indexed, literal, priority, request,
+from h2raw import (CONTINUATION, DATA, END_STREAM, HEADERS, PADDED, PING, block, clear, data, frame, headers, house, indexed, literal, priority, request,
                    rst, settings, window)
 from test_attack import anon_kb, has_grown, worker_of
 
 CERTIFICATE, CRL = "/ca/demo-ca.cer", "/crl/demo-ca.crl"
 TYPE = ("content-type", "application/ocsp-request")
 LARGE = (1 << 31) - 1 - 65535  # an increment that makes a window as large as it gets
-
-
-@pytest.fixture(scope="module")
-def house():
-    h = h2.make_h2_house()
-    try:
-        yield h
-        h.down()
-    finally:
-        kill_leftovers(h)
-        shutil.rmtree(h.dir, ignore_errors=True)
 
 
 def ask(line, stream, method, path, *fields, body=None):

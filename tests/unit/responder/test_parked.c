@@ -8,6 +8,15 @@
 static const struct ocsp_status good = {.cert_status = OCSP_GOOD};
 static const struct ocsp_status revoked = {.cert_status = OCSP_REVOKED, .reason = REASON_KEY_COMPROMISE, .revoked_at_s = NOW - 10};
 
+/* A client asks about A, of which nothing is signed; the question that the engine is asked. */
+static struct msg_sign_ask park(struct fixture *f, struct client *ret_client)
+{
+        fixture_import(f, A);
+        client_open(ret_client, f);
+        client_post(ret_client, ASK(A));
+        return engine_expect(ret_client);
+}
+
 /* ---- what counts when it resumes ---- */
 
 static void a_late_good_is_never_sent(void **state)
@@ -79,10 +88,7 @@ static void an_answer_that_is_over_when_it_comes_is_asked_for_anew(void **state)
         struct client c;
         struct reply r;
 
-        fixture_import(*state, A);
-        client_open(&c, *state);
-        client_post(&c, ASK(A));
-        ask = engine_expect(&c);
+        ask = park(*state, &c);
         clock_freeze_ms((NOW + 86400) * 1000LL); /* its nextUpdate */
         engine_answer(*state, &ask, &good, 0, NOW);
         assert_false(client_take(&c, false, &r));
@@ -135,10 +141,7 @@ static void a_signature_that_came_back_meanwhile_is_used(void **state)
         struct client c;
         struct reply r;
 
-        fixture_import(*state, A);
-        client_open(&c, *state);
-        client_post(&c, ASK(A));
-        assert_true(engine_take(*state, &ask));
+        ask = park(*state, &c);
         fixture_sign(*state, A, NOW - 5, NOW + 1000);
         engine_refuse(*state, &ask, MSG_TRY_LATER);
         assert_true(client_take(&c, false, &r));
@@ -319,10 +322,7 @@ static void what_the_engine_refuses_is_refused(void **state)
         struct client c;
         struct reply r;
 
-        fixture_import(*state, A);
-        client_open(&c, *state);
-        client_post(&c, ASK(A));
-        assert_true(engine_take(*state, &ask));
+        ask = park(*state, &c);
         engine_refuse(*state, &ask, MSG_TRY_LATER);
         assert_true(client_take(&c, false, &r));
         assert_ocsp_error(&r, OCSP_TRY_LATER);
@@ -355,14 +355,10 @@ static void with_the_engine_away_the_answer_is_try_later(void **state)
 static void an_engine_that_goes_away_frees_those_that_wait(void **state)
 {
         struct fixture *f = *state;
-        struct msg_sign_ask ask;
         struct client c;
         struct reply r;
 
-        fixture_import(f, A);
-        client_open(&c, f);
-        client_post(&c, ASK(A));
-        assert_true(engine_take(f, &ask));
+        park(f, &c);
         cleanup_close(&f->engine);
         f->engine = -1;
         assert_true(client_take(&c, false, &r));
@@ -377,10 +373,7 @@ static void waiting_ends_in_try_later(void **state)
         struct client c;
         struct reply r;
 
-        fixture_import(f, A);
-        client_open(&c, f);
-        client_post(&c, ASK(A));
-        assert_true(engine_take(f, &ask));
+        ask = park(f, &c);
         fixture_at_ms(f, clock_mono_ms() + 4000);
         assert_false(client_take(&c, false, &r));
         fixture_at_ms(f, clock_mono_ms() + 6000);
@@ -399,10 +392,7 @@ static void an_engine_that_does_not_answer_is_given_up_and_its_questions_are_fre
         struct client c;
         struct reply r;
 
-        fixture_import(f, A);
-        client_open(&c, f);
-        client_post(&c, ASK(A));
-        engine_expect(&c);
+        park(f, &c);
         fixture_at_ms(f, start + 6000); /* park_timeout: the client is told, the question stays open */
         assert_true(client_take(&c, false, &r));
         assert_ocsp_error(&r, OCSP_TRY_LATER);
@@ -423,14 +413,10 @@ static void an_engine_that_does_not_answer_is_given_up_and_its_questions_are_fre
 static void nonsense_from_the_engine_cuts_the_line(void **state)
 {
         struct fixture *f = *state;
-        struct msg_sign_ask ask;
         struct client c;
         struct reply r;
 
-        fixture_import(f, A);
-        client_open(&c, f);
-        client_post(&c, ASK(A));
-        assert_true(engine_take(f, &ask));
+        park(f, &c);
         assert_int_equal(msg_send(f->engine, BYTES_LIT("nonsense"), -1), OK);
         assert_true(client_take(&c, false, &r));
         assert_ocsp_error(&r, OCSP_TRY_LATER);

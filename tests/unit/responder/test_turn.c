@@ -304,6 +304,21 @@ static void assert_answer(const struct fixture *f, const struct reply *r, const 
         assert_string_equal(text, serial_hex);
 }
 
+/* It asks about 44, whose signature comes only then, so that its answer will be a long one. 33 has none, A is good, B revoked. */
+static void leave_one_waiting(struct fixture *f, struct client *ret_waiting)
+{
+        fixture_import(f, "44");
+        fixture_import(f, "33");
+        fixture_import_good(f, A);
+        fixture_import(f, B);
+        fixture_revoke(f, B, NOW - 10);
+        fixture_sign(f, B, NOW - 10, NOW + 86400);
+        client_open(ret_waiting, f);
+        client_post(ret_waiting, ASK("44"));
+        engine_expect(ret_waiting);
+        fixture_sign(f, "44", NOW - 10, NOW + 86400);
+}
+
 /* One that waits is told of it, but not before the others' answers, which are rendered already, were sent. */
 static void an_engine_that_goes_while_a_group_is_answered_costs_nobody_his_answer(void **state)
 {
@@ -311,16 +326,7 @@ static void an_engine_that_goes_while_a_group_is_answered_costs_nobody_his_answe
         struct client waiting, c[3];
         struct reply r;
 
-        fixture_import(*state, "44");
-        fixture_import(*state, "33");
-        fixture_import_good(*state, A);
-        fixture_import(*state, B);
-        fixture_revoke(*state, B, NOW - 10);
-        fixture_sign(*state, B, NOW - 10, NOW + 86400);
-        client_open(&waiting, *state);
-        client_post(&waiting, ASK("44"));
-        engine_expect(&waiting);
-        fixture_sign(*state, "44", NOW - 10, NOW + 86400); /* so that its answer is a long one */
+        leave_one_waiting(*state, &waiting);
         for (size_t i = 0; i < 3; i++) {
                 client_open(&c[i], *state);
                 client_ask(&c[i], ASK("7777"), "GET", ""); /* it is known to speak HTTP/1 from now on */
@@ -348,16 +354,7 @@ static void an_engine_that_goes_while_streams_are_answered_costs_none_its_answer
         unsigned a, b, c;
         struct reply r;
 
-        fixture_import(*state, "44");
-        fixture_import(*state, "33");
-        fixture_import_good(*state, A);
-        fixture_import(*state, B);
-        fixture_revoke(*state, B, NOW - 10);
-        fixture_sign(*state, B, NOW - 10, NOW + 86400);
-        client_open(&waiting, *state);
-        client_post(&waiting, ASK("44"));
-        engine_expect(&waiting);
-        fixture_sign(*state, "44", NOW - 10, NOW + 86400);
+        leave_one_waiting(*state, &waiting);
         h2_open(&h2, *state, 65535);
         h2_pump(&h2);
         a = h2_post(&h2, ASK(A));
