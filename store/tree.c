@@ -65,7 +65,12 @@ enum err tree_init(struct tree *ret_tree, uint64_t n_pages, uint32_t page_size, 
         map = find_map(n_pages, page_size, row.data);
         if (!map || r.flags != 0 || r.depth > DEPTH_MAX)
                 return ERR_UNSUPPORTED;
-        *ret_tree = (struct tree){.map = map, .n_pages = n_pages, .page_size = page_size, .depth = r.depth, .root = r.root};
+        ret_tree->map = map;
+        ret_tree->n_pages = n_pages;
+        ret_tree->page_size = page_size;
+        ret_tree->depth = r.depth;
+        ret_tree->root = r.root;
+        tree_flatten(ret_tree);
         return OK;
 }
 
@@ -114,6 +119,56 @@ static inline uint64_t first_eight(const uint8_t *data)
         return be64toh(n);
 }
 
+/* Of a branch's node. */
+static inline uint64_t child_of(const struct node *node)
+{
+        return node->header.low | (uint64_t)node->header.high << 16 | (uint64_t)node->header.flags << 32;
+}
+
+/* ---- the top ---- */
+
+/* The children of one page. False: there is no room for them, or they are not as they should be. */
+static bool put_children(const struct tree *t, uint64_t number, uint64_t head, struct tree_top *below)
+{
+        const uint8_t *page = page_at(t, number);
+        unsigned n = page ? count_nodes(t, page, PAGE_BRANCH) : 0;
+        struct node node;
+
+        if (n == 0 || below->n + n > TREE_TOP_MAX)
+                return false;
+        for (unsigned i = 0; i < n; i++, below->n++) {
+                if (!read_node(t, page, i, &node) || (i > 0 && node.header.key_len < 8))
+                        return false;
+                below->heads[below->n] = i > 0 ? first_eight(node.key) : head; /* the first node's key does not count */
+                below->pages[below->n] = child_of(&node);
+        }
+        return true;
+}
+
+static bool go_deeper(struct tree *t)
+{
+        struct tree_top below;
+
+        below.level = (uint16_t)(t->top.level + 1);
+        below.n = 0;
+        for (unsigned i = 0; i < t->top.n; i++)
+                if (!put_children(t, t->top.pages[i], t->top.heads[i], &below))
+                        return false;
+        t->top = below;
+        return true;
+}
+
+void tree_flatten(struct tree *t)
+{
+        t->top.level = t->top.n = 1;
+        t->top.heads[0] = 0;
+        t->top.pages[0] = t->root;
+        while (t->top.level < t->depth && go_deeper(t))
+                ;
+}
+
+/* ---- searching ---- */
+
 static inline void end(struct tree_seek *s, enum err outcome)
 {
         s->outcome = outcome;
@@ -138,10 +193,11 @@ static void go_to(struct tree_seek *s, uint64_t number)
         s->page = page_at(s->tree, number);
         s->is_inside = false;
         s->level++;
+        s->is_leaf = s->level == s->tree->depth;
         if (!s->page || s->level > s->tree->depth)
                 end(s, ERR_UNSUPPORTED);
         else
-                fetch_page(s->page, s->level == s->tree->depth);
+                fetch_page(s->page, s->is_leaf);
 }
 
 static ASIDE void go_down(struct tree_seek *s, unsigned i)
@@ -149,7 +205,7 @@ static ASIDE void go_down(struct tree_seek *s, unsigned i)
         struct node node;
 
         if (read_node(s->tree, s->page, i, &node))
-                go_to(s, node.header.low | (uint64_t)node.header.high << 16 | (uint64_t)node.header.flags << 32);
+                go_to(s, child_of(&node));
         else
                 end(s, ERR_UNSUPPORTED);
 }
@@ -168,14 +224,14 @@ static void take_value(struct tree_seek *s, const struct node *node)
 }
 
 /* The node in the middle of what is left is looked at next; or nothing is left. */
-static inline void aim(struct tree_seek *s, int low, int high, bool is_leaf)
+static inline void aim(struct tree_seek *s, int low, int high)
 {
         unsigned offset;
 
         s->low = (int16_t)low;
         s->high = (int16_t)high;
         if (low > high) {
-                if (is_leaf)
+                if (s->is_leaf)
                         end(s, ERR_NOT_FOUND);
                 else
                         go_down(s, (unsigned)high);
@@ -189,38 +245,22 @@ static inline void aim(struct tree_seek *s, int low, int high, bool is_leaf)
 }
 
 /* The key of a branch's first node does not count: it is for all before the second. */
-static ASIDE void enter(struct tree_seek *s, bool is_leaf)
+static ASIDE void enter(struct tree_seek *s)
 {
-        unsigned n = count_nodes(s->tree, s->page, is_leaf ? PAGE_LEAF : PAGE_BRANCH);
+        unsigned n = count_nodes(s->tree, s->page, s->is_leaf ? PAGE_LEAF : PAGE_BRANCH);
 
         if (n == 0) {
                 end(s, ERR_UNSUPPORTED);
                 return;
         }
         s->is_inside = true;
-        if (!is_leaf)
+        if (!s->is_leaf)
                 fetch_more_offsets(s->page);
-        aim(s, is_leaf ? 0 : 1, (int)n - 1, is_leaf);
-}
-
-/* The order of the first eight octets, which nearly always tell; 0: they do not. */
-static inline int compare_heads(const struct tree_seek *s)
-{
-        const uint8_t *node = &s->page[s->offset];
-        uint16_t key_len;
-        uint64_t head;
-
-        if (!s->has_head || s->offset + NODE_HEADER + 8u > s->tree->page_size)
-                return 0;
-        memcpy(&key_len, &node[offsetof(struct node_header, key_len)], sizeof key_len);
-        head = first_eight(&node[NODE_HEADER]);
-        if (key_len < 8 || s->key_head == head)
-                return 0;
-        return s->key_head < head ? -1 : 1;
+        aim(s, s->is_leaf ? 0 : 1, (int)n - 1);
 }
 
 /* All that eight octets leave open. */
-static ASIDE void look_closely(struct tree_seek *s, bool is_leaf)
+static ASIDE void look_closely(struct tree_seek *s)
 {
         struct node node;
         int order;
@@ -231,52 +271,83 @@ static ASIDE void look_closely(struct tree_seek *s, bool is_leaf)
         }
         order = bytes_compare(s->key, bytes_make(node.key, node.header.key_len));
         if (order < 0)
-                aim(s, s->low, s->middle - 1, is_leaf);
+                aim(s, s->low, s->middle - 1);
         else if (order > 0)
-                aim(s, s->middle + 1, s->high, is_leaf);
-        else if (is_leaf)
+                aim(s, s->middle + 1, s->high);
+        else if (s->is_leaf)
                 take_value(s, &node);
         else
                 go_down(s, (unsigned)s->middle); /* the page below it begins with that key */
 }
 
-/* LMDB's order of keys. */
-static inline void look(struct tree_seek *s, bool is_leaf)
+/* Without a branch, which the CPU would foresee wrongly every other time. */
+static inline int choose(bool is_first, int first, int second)
 {
-        int order = compare_heads(s);
+        return second ^ ((first ^ second) & -(int)is_first);
+}
 
-        if (order < 0)
-                aim(s, s->low, s->middle - 1, is_leaf);
-        else if (order > 0)
-                aim(s, s->middle + 1, s->high, is_leaf);
-        else
-                look_closely(s, is_leaf);
+/* LMDB's order of keys, of which the first eight octets nearly always tell. */
+static inline void look(struct tree_seek *s)
+{
+        const uint8_t *node = &s->page[s->offset];
+        uint16_t key_len = 0;
+        uint64_t head = 0;
+        bool is_before;
+
+        if (s->offset <= s->heads_until) {
+                memcpy(&key_len, &node[offsetof(struct node_header, key_len)], sizeof key_len);
+                head = first_eight(&node[NODE_HEADER]);
+        }
+        if (key_len < 8 || s->key_head == head) {
+                look_closely(s);
+                return;
+        }
+        is_before = s->key_head < head;
+        aim(s, choose(is_before, s->low, s->middle + 1), choose(is_before, s->middle - 1, s->high));
+}
+
+/* The last whose head is not above; the first, if all are. */
+static unsigned find_in_top(const struct tree_top *top, uint64_t head)
+{
+        unsigned first = 0;
+
+        for (unsigned n = top->n, half; n > 1; n -= half) {
+                half = n / 2;
+                first += half & -(unsigned)(top->heads[first + half] <= head);
+        }
+        return first;
 }
 
 void tree_seek_begin(const struct tree *t, struct bytes key, struct tree_seek *ret_seek)
 {
+        unsigned at;
+
         ret_seek->tree = t;
         ret_seek->key = key;
-        ret_seek->has_head = key.len >= 8;
+        ret_seek->heads_until = key.len >= 8 ? (int32_t)t->page_size - NODE_HEADER - 8 : -1;
         ret_seek->key_head = key.len >= 8 ? first_eight(key.data) : 0;
         ret_seek->level = 0;
         ret_seek->outcome = ERR_AGAIN;
-        if (t->depth == 0)
+        if (t->depth == 0) {
                 end(ret_seek, ERR_NOT_FOUND);
-        else
+                return;
+        }
+        at = find_in_top(&t->top, ret_seek->key_head);
+        if (key.len < 8 || (at > 0 && t->top.heads[at] == ret_seek->key_head)) { /* the rest of the key would tell */
                 go_to(ret_seek, t->root);
+                return;
+        }
+        ret_seek->level = (uint16_t)(t->top.level - 1);
+        go_to(ret_seek, t->top.pages[at]);
 }
 
 bool tree_seek_step(struct tree_seek *s)
 {
-        bool is_leaf;
-
         if (s->outcome != ERR_AGAIN)
                 return false;
-        is_leaf = s->level == s->tree->depth;
         if (s->is_inside)
-                look(s, is_leaf);
+                look(s);
         else
-                enter(s, is_leaf);
+                enter(s);
         return s->outcome == ERR_AGAIN;
 }
