@@ -60,32 +60,45 @@ const char *head_reason(unsigned status)
         return row ? row->reason : "Unknown";
 }
 
-static void write_two(char *at, unsigned n)
+#define TEN_OF(high) high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high "9"
+static const uint8_t TWO_DIGITS[] = TEN_OF("0") TEN_OF("1") TEN_OF("2") TEN_OF("3") TEN_OF("4") TEN_OF("5") TEN_OF("6") TEN_OF("7")
+        TEN_OF("8") TEN_OF("9");
+
+static inline void write_two(uint8_t *at, unsigned n)
 {
-        at[0] = (char)('0' + n / 10);
-        at[1] = (char)('0' + n % 10);
+        at[0] = TWO_DIGITS[2 * n];
+        at[1] = TWO_DIGITS[2 * n + 1];
 }
 
 /* "Sat, 21 Nov 2026 10:00:00 GMT": the clock's digits stand at 17, 20 and 23. */
-static void write_time_of_day(char *text, unsigned second_of_day)
+static inline void write_time_of_day(uint8_t *date, unsigned second_of_day)
 {
-        write_two(&text[17], second_of_day / CLOCK_HOUR_S);
-        write_two(&text[20], second_of_day / CLOCK_MINUTE_S % 60);
-        write_two(&text[23], second_of_day % 60);
+        write_two(&date[17], second_of_day / CLOCK_HOUR_S);
+        write_two(&date[20], second_of_day / CLOCK_MINUTE_S % 60);
+        write_two(&date[23], second_of_day % 60);
 }
 
-const char *dates_text(struct dates *dates, int64_t time_s)
+static const char *day_text(struct dates *dates, int64_t day)
 {
-        int64_t day = time_s / CLOCK_DAY_S;
         struct date_slot *slot = &dates->slots[(uint64_t)day % (sizeof dates->slots / sizeof dates->slots[0])];
 
-        if (slot->day == day && slot->text[0] != 0 && time_s >= 0) {
-                write_time_of_day(slot->text, (unsigned)(time_s - day * CLOCK_DAY_S));
-                return slot->text;
-        }
-        clock_to_http(time_s, slot->text);
-        slot->day = time_s >= 0 ? day : -1;
+        if (slot->day != day || slot->text[0] == 0)
+                clock_to_http(day * CLOCK_DAY_S, slot->text);
+        slot->day = day;
         return slot->text;
+}
+
+void dates_write(struct dates *dates, int64_t time_s, uint8_t *at)
+{
+        char text[CLOCK_HTTP_LEN + 1];
+        int64_t day = time_s / CLOCK_DAY_S;
+
+        if (time_s < 0) {
+                memcpy(at, clock_to_http(time_s, text), CLOCK_HTTP_LEN);
+                return;
+        }
+        memcpy(at, day_text(dates, day), CLOCK_HTTP_LEN);
+        write_time_of_day(at, (unsigned)(time_s - day * CLOCK_DAY_S));
 }
 
 /* Every put below writes into room that its caller has made sure of: a head is some twenty of them. */
@@ -103,22 +116,28 @@ static bool has_room(struct builder *out, size_t n)
         return true;
 }
 
+/* Where they are to stand, not on the stack first: what has just been written octet by octet is slow to be copied. */
 static void put_number(struct builder *out, uint64_t n)
 {
-        uint8_t text[20];
-        size_t at = sizeof text;
+        size_t len = 1;
 
-        do {
-                text[--at] = (uint8_t)('0' + n % 10);
-                n /= 10;
-        } while (n > 0);
-        put(out, bytes_make(&text[at], sizeof text - at));
+        for (uint64_t rest = n; rest >= 10; rest /= 10)
+                len++;
+        for (size_t at = out->len + len; at > out->len; n /= 10)
+                out->data[--at] = (uint8_t)('0' + n % 10);
+        out->len += len;
+}
+
+static inline void put_time(struct builder *out, struct dates *dates, int64_t time_s)
+{
+        dates_write(dates, time_s, &out->data[out->len]);
+        out->len += CLOCK_HTTP_LEN;
 }
 
 static void put_date(struct builder *out, struct dates *dates, struct bytes name, int64_t time_s)
 {
         put(out, name);
-        put(out, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
+        put_time(out, dates, time_s);
 }
 
 #define HEX_OF(high)                                                                                                                      \
@@ -238,7 +257,7 @@ void head_put(struct builder *out, struct dates *dates, const struct request *re
         if (!has_room(out, HEAD_MAX))
                 return;
         put(out, row ? row->line : find_status(500)->line);
-        put(out, bytes_make(dates_text(dates, now_s), CLOCK_HTTP_LEN));
+        put_time(out, dates, now_s);
         if (a->status != 304) {
                 put(out, CONTENT_TYPES[a->content]);
                 put(out, BYTES_LIT("\r\nContent-Length: "));

@@ -15,8 +15,8 @@ struct dates {
         } slots[32];
 };
 
-/* 29 octets, good until the next call. */
-const char *dates_text(struct dates *dates, int64_t time_s);
+/* Writes CLOCK_HTTP_LEN octets at `at`. */
+void dates_write(struct dates *dates, int64_t time_s, uint8_t *at);
 
 /* "Not Found"; "Unknown" for a status we never send. */
 const char *head_reason(unsigned status);

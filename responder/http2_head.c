@@ -95,16 +95,10 @@ static void put_number(struct builder *out, enum name name, uint64_t n)
 
 static void put_date(struct builder *out, struct dates *dates, enum name name, int64_t time_s)
 {
-        put_text(out, name, bytes_make(dates_text(dates, time_s), CLOCK_HTTP_LEN));
-}
-
-/* The same for all answers of a second. */
-static void put_now(struct http2_pool *pool, struct builder *out, int64_t now_s)
-{
-        if (pool->date_s != now_s || now_s == 0)
-                memcpy(pool->date, dates_text(&pool->config.service->dates, now_s), CLOCK_HTTP_LEN);
-        pool->date_s = now_s;
-        put_text(out, NAME_DATE, bytes_make(pool->date, CLOCK_HTTP_LEN));
+        put_name(out, name);
+        put_len(out, CLOCK_HTTP_LEN);
+        dates_write(dates, time_s, &out->data[out->len]);
+        out->len += CLOCK_HTTP_LEN;
 }
 
 static void put_status(struct builder *out, unsigned status)
@@ -196,7 +190,7 @@ void http2_head_put(struct http2 *h, struct builder *out, const struct answer *a
         if (!begin_block(h, out))
                 return;
         put_status(out, a->status);
-        put_now(h->pool, out, now_s);
+        put_date(out, dates, NAME_DATE, now_s);
         if (a->status != 304) {
                 put_text(out, NAME_CONTENT_TYPE, head_content_type(a->content));
                 put_number(out, NAME_CONTENT_LENGTH, a->body_len);

@@ -152,8 +152,6 @@ struct http2_pool {
         unsigned n_free;
         struct http2_item batch[HTTP2_BATCH];
         unsigned n_batch;
-        int64_t date_s; /* of `date`, the text of the second that answers were rendered in last; 0 = none */
-        char date[CLOCK_HTTP_LEN];
         struct hpack_shared hpack;
 };
 

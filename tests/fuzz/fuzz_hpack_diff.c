@@ -359,7 +359,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (shared.huffman.n[5] == 0)
                 huffman_init(&shared.huffman);
         memset(shared.paths, 0, sizeof shared.paths);
-        pool.date_s = 0;
         begin(&c);
         while (take_record(&in, &kind, &content))
                 KINDS[kind % (sizeof KINDS / sizeof KINDS[0])](&c, content);
