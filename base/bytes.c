@@ -127,15 +127,9 @@ static bool builder_reserve(struct builder *b, size_t n)
         return !b->failed;
 }
 
-uint8_t *builder_extend(struct builder *b, size_t n)
+uint8_t *builder_extend_more(struct builder *b, size_t n)
 {
-        uint8_t *room;
-
-        if (!builder_reserve(b, n))
-                return NULL;
-        room = b->data + b->len;
-        b->len += n;
-        return room;
+        return builder_reserve(b, n) ? builder_extend(b, n) : NULL;
 }
 
 uint8_t *builder_insert(struct builder *b, size_t at, size_t n)

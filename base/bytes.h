@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,23 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 
 /* Like memcmp; of two where one begins the other, the shorter is the smaller (LMDB's order of keys). */
 int bytes_compare(struct bytes a, struct bytes b);
+
+/* How many octets, of `len` at most, the two begin with alike. Inline: on the path of every GET. */
+static inline size_t bytes_common(const uint8_t *a, const uint8_t *b, size_t len)
+{
+        size_t n = 0;
+        uint64_t x, y;
+
+        for (; n + sizeof x <= len; n += sizeof x) {
+                memcpy(&x, &a[n], sizeof x);
+                memcpy(&y, &b[n], sizeof y);
+                if (x != y)
+                        return n + (size_t)__builtin_ctzll(htole64(x ^ y)) / 8;
+        }
+        while (n < len && a[n] == b[n])
+                n++;
+        return n;
+}
 
 /* `n` bytes taken from the front of `in`, which advances past them. ERR_INVALID, and `in` unmoved, if `in` is shorter.
  * Inline: these stand on the path of every request. */
@@ -139,8 +157,18 @@ static inline struct bytes builder_bytes(const struct builder *b)
 /* Ownership of the memory goes from `b` (left empty) to `ret`. */
 void builder_move(struct builder *ret, struct builder *b);
 
-/* Room for `n` more bytes at the end, counted as written; NULL once failed. */
-uint8_t *builder_extend(struct builder *b, size_t n);
+uint8_t *builder_extend_more(struct builder *b, size_t n);
+/* Room for `n` more bytes at the end, counted as written; NULL once failed. Inline while there is room. */
+static inline uint8_t *builder_extend(struct builder *b, size_t n)
+{
+        uint8_t *room;
+
+        if (b->failed || !b->data || b->cap - b->len < n)
+                return builder_extend_more(b, n);
+        room = b->data + b->len;
+        b->len += n;
+        return room;
+}
 /* Opens a gap of `n` bytes at `at` (<= len), the rest moved up; NULL once failed. */
 uint8_t *builder_insert(struct builder *b, size_t at, size_t n);
 void builder_put(struct builder *b, struct bytes bytes);

@@ -75,24 +75,25 @@ static bool answer_stored(struct turn *t, const struct ocsp_question *q, struct 
 {
         const struct status *status = &q->statuses[0];
         const struct window *w = window_cache_get(t->service->windows, t->txn, status->window);
-        struct answer a = {0};
+        struct answer *a = ret_answer;
 
         if (!w || !status_is_usable(status, w, q->ca->key.id, t->epoch, t->now_s) ||
                 !ca_table_signer_enabled(t->service->cas, w->signer) ||
                 !bytes_equal(w->template.cert_id, q->ca->heads[q->request.cert_ids[0].hash]) ||
                 choose_alg(q, w->template.sig_alg) != w->template.sig_alg)
                 return false;
-        a.ocsp = (struct ocsp_body){&w->template, q->request.cert_ids[0].serial, status->ocsp, status->signature, {0}};
-        if (ocsp_response_lay_out(&w->template, a.ocsp.serial, &status->ocsp, status->signature, &a.ocsp.layout) != OK)
+        *a = (struct answer){
+                .kind = BODY_OCSP,
+                .ocsp = {&w->template, q->request.cert_ids[0].serial, status->ocsp, status->signature, {0}},
+                .changed_at_s = status->changed_at_s,
+                .about.outcome = outcome_of(q),
+        };
+        if (ocsp_response_lay_out(&w->template, a->ocsp.serial, &status->ocsp, status->signature, &a->ocsp.layout) != OK)
                 return false;
-        set_caching(&a, t->now_s, cap_of(q->ca->conf, status), w->this_update_s, w->next_update_s);
-        a.changed_at_s = status->changed_at_s;
-        set_etag(&a, status->signature);
-        a.kind = BODY_OCSP;
-        a.body_len = a.ocsp.layout.whole;
-        put_tags(t->service, q, &a);
-        a.about.outcome = outcome_of(q);
-        *ret_answer = a;
+        a->body_len = a->ocsp.layout.whole;
+        set_caching(a, t->now_s, cap_of(q->ca->conf, status), w->this_update_s, w->next_update_s);
+        set_etag(a, status->signature);
+        put_tags(t->service, q, a);
         t->service->stats.n_ocsp_stored++;
         return true;
 }

@@ -152,27 +152,11 @@ static bool take_quick(const struct huffman *h, struct bits *b, uint8_t *ret_oct
 
 /* ---- texts that begin alike ---- */
 
-static size_t count_common(const uint8_t *a, const uint8_t *b, size_t len)
-{
-        size_t n = 0;
-        uint64_t x, y;
-
-        for (; n + sizeof x <= len; n += sizeof x) {
-                memcpy(&x, &a[n], sizeof x);
-                memcpy(&y, &b[n], sizeof y);
-                if (x != y)
-                        return n + (size_t)__builtin_ctzll(htole64(x ^ y)) / 8;
-        }
-        while (n < len && a[n] == b[n])
-                n++;
-        return n;
-}
-
 /* What the memo knows is copied, and the bits stand behind it. Returns how many octets of text. From here on the memo is of
  * `in`. */
 static size_t begin_as_before(struct huffman_memo *memo, struct bytes in, struct bits *ret_bits, uint8_t *ret_text)
 {
-        size_t common = count_common(memo->in, in.data, in.len < memo->in_len ? in.len : memo->in_len);
+        size_t common = bytes_common(memo->in, in.data, in.len < memo->in_len ? in.len : memo->in_len);
         struct huffman_mark last = {0};
         struct bytes taken;
 

@@ -160,20 +160,64 @@ static size_t put_plain_groups(struct bytes *in, uint8_t *ret_der, size_t len)
         return len;
 }
 
-enum err ocsp_get_decode(struct bytes text, uint8_t *ret_der, size_t *ret_len)
+/* ---- texts that begin alike ---- */
+
+/* The groups that are the memo's are not decoded again. */
+static void begin_as_before(struct ocsp_get_memo *memo, struct bytes in, uint8_t *ret_der)
+{
+        size_t n = memo->n_groups, most = memo->at[n];
+        size_t common = bytes_common(memo->text, in.data, in.len < most ? in.len : most);
+
+        while (memo->at[n] > common)
+                n--;
+        memcpy(ret_der, memo->der, 3 * n);
+        memo->n_groups = (uint8_t)n;
+}
+
+/* `len` octets have come of the text before `end`. What the memo has not of it yet is groups without escapes, or one group. */
+static void note_groups(struct ocsp_get_memo *memo, size_t end, size_t len)
+{
+        size_t n = memo->n_groups, rest = len / 3 - n, at;
+
+        for (; rest > 0 && (at = end - 4 * (rest - 1)) <= OCSP_GET_MEMO_TEXT; rest--)
+                memo->at[++n] = (uint8_t)at;
+        memo->n_groups = (uint8_t)n;
+}
+
+/* Whole groups, as many as come. Of what then stands in the way, an escape or the end, *ret_n digits come. */
+static enum err take_groups(
+        struct ocsp_get_memo *memo, struct bytes *in, uint8_t *ret_der, size_t *ret_len, uint8_t ret_digits[4], size_t *ret_n)
+{
+        struct bytes whole = *in;
+        size_t begun, len, at;
+        enum err e;
+
+        begin_as_before(memo, whole, ret_der);
+        begun = len = 3u * memo->n_groups;
+        at = memo->at[memo->n_groups];
+        *in = bytes_make(&whole.data[at], whole.len - at);
+        do {
+                len = put_plain_groups(in, ret_der, len);
+                note_groups(memo, whole.len - in->len, len);
+                e = take_digits(in, ret_digits, ret_n);
+        } while (e == OK && *ret_n == 4 && put_group(ret_digits, ret_der, &len));
+        memcpy(&memo->text[at], &whole.data[at], memo->at[memo->n_groups] - at);
+        memcpy(&memo->der[begun], &ret_der[begun], 3u * memo->n_groups - begun);
+        *ret_len = len;
+        return e;
+}
+
+enum err ocsp_get_decode(struct ocsp_get_memo *memo, struct bytes text, uint8_t *ret_der, size_t *ret_len)
 {
         uint8_t digits[4];
-        size_t n = 0, len = 0;
+        size_t n = 0, len;
         enum err e;
 
         if (text.len > 0 && text.data[0] == '/') /* req 1.3 */
                 text = bytes_make(&text.data[1], text.len - 1);
         if (text.len == 0)
                 return ERR_INVALID;
-        do { /* an escape stands in the way, or the end */
-                len = put_plain_groups(&text, ret_der, len);
-                e = take_digits(&text, digits, &n);
-        } while (e == OK && n == 4 && put_group(digits, ret_der, &len));
+        e = take_groups(memo, &text, ret_der, &len, digits, &n);
         if (e == OK)
                 e = check_end(text, n);
         if (e == OK)

@@ -16,9 +16,16 @@ static bool type_fits(struct bytes type)
         return type.len == 0 || (len == want.len && strncasecmp((const char *)type.data, (const char *)want.data, len) == 0);
 }
 
-/* The request's DER, or the HTTP status that refuses it. */
-static unsigned find_der(const struct request *r, struct bytes rest, uint8_t *memory, struct bytes *ret_der)
+/* Most requests are like one before but for the serial. Somewhere in the middle stand the issuer's hashes. */
+static size_t like_others(struct bytes request)
 {
+        return (request.len + (request.len > 0 ? request.data[request.len / 2] : 0)) % SERVICE_SHAPES;
+}
+
+/* The request's DER, or the HTTP status that refuses it. */
+static unsigned find_der(struct service *s, const struct request *r, struct bytes rest, uint8_t *memory, struct bytes *ret_der)
+{
+        struct ocsp_get_memo *memo;
         size_t len;
 
         if (rest.len > 0) /* the '/' between our path and what follows */
@@ -31,7 +38,8 @@ static unsigned find_der(const struct request *r, struct bytes rest, uint8_t *me
                 *ret_der = r->body;
                 return 200;
         }
-        if (r->query.len > 0 || ocsp_get_decode(rest, memory, &len) != OK) /* req 1.6 */
+        memo = &s->get_memos[like_others(rest)];
+        if (r->query.len > 0 || ocsp_get_decode(memo, rest, memory, &len) != OK) /* req 1.6 */
                 return 400;
         *ret_der = bytes_make(memory, len);
         return 200;
@@ -98,10 +106,9 @@ static enum ocsp_response_status read_rows(struct turn *t, struct ocsp_question 
         return OCSP_SUCCESSFUL;
 }
 
-/* Most requests are like one before but for the serial. Somewhere in the middle stand the issuer's hashes. */
 static enum err read_request(struct service *s, struct bytes der, struct ocsp_request *ret_request)
 {
-        struct ocsp_shape *shape = &s->shapes[(der.len + (der.len > 0 ? der.data[der.len / 2] : 0)) % SERVICE_SHAPES];
+        struct ocsp_shape *shape = &s->shapes[like_others(der)];
         enum err e;
 
         if (ocsp_shape_read(shape, der, ret_request))
@@ -141,7 +148,7 @@ void ocsp_question_read(struct turn *t, const struct request *r, struct bytes re
         q->ca = NULL;
         q->is_extended = q->is_sought = false;
         q->request.n_cert_ids = 0;
-        q->http_status = find_der(r, rest, memory, &der);
+        q->http_status = find_der(t->service, r, rest, memory, &der);
         if (q->http_status != 200)
                 return;
         q->outcome = read_der(t, der, q);

@@ -12,6 +12,7 @@
 #include "responder/crl_files.h"
 #include "responder/head.h"
 #include "responder/http1.h"
+#include "responder/ocsp_get.h"
 #include "responder/stats.h"
 #include "store/env.h"
 #include "store/txn.h"
@@ -48,6 +49,7 @@ struct service {
         struct ocsp_question *ahead; /* SERVICE_AHEAD questions, of requests that were looked at ahead ... */
         uint8_t (*ahead_memory)[SERVICE_AHEAD_PATH]; /* ... and what they borrow from */
         struct ocsp_shape shapes[SERVICE_SHAPES]; /* of the requests seen last, by length and issuer */
+        struct ocsp_get_memo get_memos[SERVICE_SHAPES]; /* of their paths */
         struct builder tags;      /* of the answer in hand, in tags_memory: holds those of OCSP_CERT_IDS_MAX serials */
         uint8_t tags_memory[4096];
         uint8_t text_memory[1024]; /* a short text made for one answer */

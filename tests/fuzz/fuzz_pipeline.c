@@ -96,6 +96,7 @@ static bool is_ocsp(struct bytes path)
 
 static void keep_der(struct asking *a, struct asked *one, const struct request *r)
 {
+        struct ocsp_get_memo memo = {0};
         uint8_t der[MAX_STREAM];
         size_t len = 0;
 
@@ -104,7 +105,7 @@ static void keep_der(struct asking *a, struct asked *one, const struct request *
                 return;
         if (r->method == METHOD_POST)
                 builder_put(&a->kept, r->body);
-        else if (ocsp_get_decode(bytes_make(&r->path.data[1], r->path.len - 1), der, &len) == OK)
+        else if (ocsp_get_decode(&memo, bytes_make(&r->path.data[1], r->path.len - 1), der, &len) == OK)
                 builder_put(&a->kept, bytes_make(der, len));
         one->der_len = a->kept.len - one->der_at;
 }

@@ -52,22 +52,93 @@ static const struct row {
         {"a slash alone", "/", NULL},
 };
 
+#define N_ROWS (sizeof ROWS / sizeof ROWS[0])
+
+static void check_row(const struct row *row, struct ocsp_get_memo *memo, const char *behind)
+{
+        size_t text_len = strlen(row->text), len = 0;
+        _cleanup_free_ uint8_t *der = malloc(text_len + 1), *text = malloc(text_len + 1);
+        char hex[128];
+        enum err e;
+
+        memcpy(text, row->text, text_len);
+        e = ocsp_get_decode(memo, bytes_make(text, text_len), der, &len);
+        if ((e == OK) != (row->want != NULL))
+                fail_msg("%s, behind %s: %s", row->why, behind, e == OK ? "taken" : "refused");
+        if (e == OK && strcmp(bytes_to_hex(bytes_make(der, len), hex), row->want) != 0)
+                fail_msg("%s, behind %s: got %s", row->why, behind, hex);
+}
+
 static void a_get_is_decoded_as_the_requirements_have_it(void **state)
 {
         (void)state;
-        for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-                size_t text_len = strlen(ROWS[i].text), len = 0;
-                _cleanup_free_ uint8_t *der = malloc(text_len + 1), *text = malloc(text_len + 1);
-                char hex[128];
-                enum err e;
+        for (size_t i = 0; i < N_ROWS; i++) {
+                struct ocsp_get_memo memo = {0};
 
-                memcpy(text, ROWS[i].text, text_len);
-                e = ocsp_get_decode(bytes_make(text, text_len), der, &len);
-                if ((e == OK) != (ROWS[i].want != NULL))
-                        fail_msg("%s: %s", ROWS[i].why, e == OK ? "taken" : "refused");
-                if (e == OK && strcmp(bytes_to_hex(bytes_make(der, len), hex), ROWS[i].want) != 0)
-                        fail_msg("%s: got %s", ROWS[i].why, hex);
+                check_row(&ROWS[i], &memo, "nothing");
         }
+}
+
+static void what_was_decoded_before_changes_nothing(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < N_ROWS; i++) {
+                for (size_t j = 0; j < N_ROWS; j++) {
+                        struct ocsp_get_memo memo = {0};
+
+                        check_row(&ROWS[i], &memo, "nothing");
+                        check_row(&ROWS[j], &memo, ROWS[i].why);
+                        check_row(&ROWS[i], &memo, ROWS[j].why);
+                }
+        }
+}
+
+#define LONG (OCSP_GET_MEMO_TEXT / 4 * 4 + 12)
+
+static void decode_both(struct ocsp_get_memo *memo, const char *text, size_t len)
+{
+        struct ocsp_get_memo none = {0};
+        uint8_t want[LONG + 2], got[LONG + 2];
+        size_t want_len = 0, got_len = 0;
+
+        assert_int_equal(ocsp_get_decode(&none, bytes_make(text, len), want, &want_len), OK);
+        assert_int_equal(ocsp_get_decode(memo, bytes_make(text, len), got, &got_len), OK);
+        assert_int_equal(got_len, want_len);
+        assert_memory_equal(got, want, want_len);
+}
+
+static void texts_around_the_end_of_the_memo(void **state)
+{
+        struct ocsp_get_memo memo = {0};
+        char text[LONG];
+
+        (void)state;
+        memset(text, 'Q', LONG);
+        for (size_t len = LONG; len > 0; len -= 4) { /* what stands behind one is like it */
+                decode_both(&memo, text, LONG);
+                decode_both(&memo, text, len);
+        }
+}
+
+/* Qs, but an r at one place and an escape for Q at another. */
+static const char *mixed_text(char text[LONG + 2], size_t r_at, size_t escape_at)
+{
+        memset(text, 'Q', LONG);
+        text[r_at] = 'r';
+        memmove(&text[escape_at + 3], &text[escape_at + 1], LONG - escape_at - 1);
+        memcpy(&text[escape_at], "%51", 3);
+        return text;
+}
+
+static void texts_alike_but_for_one_digit_and_one_escape(void **state)
+{
+        struct ocsp_get_memo memo = {0};
+        char text[LONG + 2];
+
+        (void)state;
+        for (size_t escape_at = 0; escape_at < LONG; escape_at++)
+                for (size_t r_at = LONG - 1; r_at >= 7; r_at -= 7)
+                        decode_both(&memo, mixed_text(text, r_at, escape_at), LONG + 2);
 }
 
 static char digit(unsigned v)
@@ -82,6 +153,7 @@ static void every_octet_comes_back(void **state)
         for (unsigned v = 0; v < 256; v++) {
                 uint8_t in[3] = {(uint8_t)v, (uint8_t)(v * 7 + 3), (uint8_t)(255 - v)}, out[4];
                 char text[5] = {'M', digit(in[0] & 63), 0};
+                struct ocsp_get_memo memo = {0};
                 size_t len;
 
                 text[0] = digit(in[0] >> 2);
@@ -90,7 +162,7 @@ static void every_octet_comes_back(void **state)
                 text[3] = digit(in[2] & 63);
                 if (text[0] == '/') /* a leading slash is another row's matter */
                         continue;
-                assert_int_equal(ocsp_get_decode(bytes_make(text, 4), out, &len), OK);
+                assert_int_equal(ocsp_get_decode(&memo, bytes_make(text, 4), out, &len), OK);
                 assert_int_equal(len, 3);
                 assert_memory_equal(out, in, 3);
         }
@@ -100,6 +172,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_get_is_decoded_as_the_requirements_have_it),
+                cmocka_unit_test(what_was_decoded_before_changes_nothing),
+                cmocka_unit_test(texts_around_the_end_of_the_memo),
+                cmocka_unit_test(texts_alike_but_for_one_digit_and_one_escape),
                 cmocka_unit_test(every_octet_comes_back),
         };
 
