@@ -7,6 +7,7 @@ were checked to be right. See docs/benchmarks.md.
 import argparse
 import base64
 import pathlib
+import random
 import shutil
 import socket
 import sys
@@ -22,6 +23,8 @@ from tocsin_dir import TocsinDir
 
 ANSWER_TOTAL = 730  # octets of an answer when there is no Tocsin to ask
 WARM_S = 0.3
+LATENCY_S = 2
+N_QUESTIONS = 200_000  # of the store's serials, a random sample
 
 
 class Row:
@@ -129,6 +132,12 @@ def ocsp_path(server):
     return "/" + urllib.parse.quote(base64.b64encode(Issuer(server.issuer).request(serial)), safe="")
 
 
+def write_sample(lines, path):
+    """So that each run of the load generator need not read a million lines for it."""
+    path.write_text("".join(random.sample(lines, min(N_QUESTIONS, len(lines)))))
+    return path
+
+
 def start_tocsin(folder, options):
     """The server, or None and why not."""
     server = None
@@ -211,6 +220,8 @@ class Bench:
         if server is None:
             self.skipped.append({"name": "tocsin", "why": why})
             return
+        with open(server.serials) as lines:
+            server.serials = write_sample(lines.readlines(), self.folder / "sample.txt")
         self.add(server, rows_of_tocsin(server))
         self.issuer, self.serials = server.issuer, server.serials
         head, self.body = answer_of(server.port, ocsp_path(server))
@@ -238,9 +249,8 @@ class Bench:
         self.add_peer(peers.H2o, lambda s: [row_of_static(s)])
         self.add_peer(peers.Nginx, lambda s: [row_of_static(s)])
         self.add_variants()
-        few = 200 if self.options.quick else 1000
-        self.add_peer(peers.Cfssl, lambda s: [row_of_ocsp_peer(s, self.ca, "cfssl ocspserve POST", connections=16, requests=10 * few)])
-        self.add_peer(peers.OpensslOcsp, lambda s: [row_of_ocsp_peer(s, self.ca, "openssl ocsp POST, signs each", connections=1, requests=few)])
+        self.add_peer(peers.Cfssl, lambda s: [row_of_ocsp_peer(s, self.ca, "cfssl ocspserve POST", connections=16, requests=2000)])
+        self.add_peer(peers.OpensslOcsp, lambda s: [row_of_ocsp_peer(s, self.ca, "openssl ocsp POST, signs each", connections=1, requests=200)])
 
     def add_variants(self):
         firsts = [row for row in self.rows if not row.name.endswith("POST")]
@@ -256,7 +266,7 @@ class Bench:
                 row.measure(self.options.seconds)
         for row in self.rows if self.options.latency else []:
             if row.rounds and row.server.name in ("tocsin", "h2o") and row.rate() and "pipelined" not in row.name:
-                self.latencies.append((row.name, row.measure_latency(self.options.seconds)))
+                self.latencies.append((row.name, row.measure_latency(LATENCY_S)))
 
     def stop(self):
         for server in self.servers:
@@ -327,8 +337,8 @@ def options_of(arguments):
     parser.add_argument("--quick", action="store_true", help="under a minute: fewer certificates, shorter rounds; for a look, not for a claim")
     parser.add_argument("--certs", type=int, help="certificates in Tocsin's store (1,000,000; 20,000 with --quick)")
     parser.add_argument("--key", choices=["p256", "rsa2048"], default="p256")
-    parser.add_argument("--rounds", type=int, help="rounds (9; 2 with --quick)")
-    parser.add_argument("--seconds", type=float, help="seconds for each row in a round (1)")
+    parser.add_argument("--rounds", type=int, help="rounds (25; 5 with --quick)")
+    parser.add_argument("--seconds", type=float, help="seconds for each row in a round (0.4)")
     parser.add_argument("--pipeline", type=int, metavar="K", help="rows with K requests pipelined as well; 0: none (16; 0 with --quick)")
     parser.add_argument(
         "--h2",
@@ -342,8 +352,8 @@ def options_of(arguments):
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args(arguments)
     options.certs = options.certs or (20_000 if options.quick else 1_000_000)
-    options.rounds = options.rounds or (2 if options.quick else 9)
-    options.seconds = options.seconds or 1
+    options.rounds = options.rounds or (5 if options.quick else 25)
+    options.seconds = options.seconds or 0.4
     options.pipeline = options.pipeline if options.pipeline is not None else 0 if options.quick else 16
     options.h2 = options.h2 if options.h2 is not None else [] if options.quick else [1, 8, 32]
     options.latency = options.latency and not options.quick
