@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/jail.h"
 #include "base/log.h"
-#include "responder/head.h"
 #include "responder/http1.h"
+#include "responder/http_status.h"
 #include "responder/listener.h"
 #include "responder/metrics.h"
 #include "responder/sandbox.h"
@@ -85,7 +85,7 @@ static void make_page(const struct admin_config *config, const struct request *r
 static void put_page(struct builder *b, const struct page *page, bool with_body)
 {
         builder_printf(b, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n", page->status,
-                head_reason(page->status), page->type, page->body.len);
+                http_status_reason(page->status), page->type, page->body.len);
         builder_put_str(b, page->status == 405 ? "Allow: GET, HEAD\r\nConnection: close\r\n\r\n" : "Connection: close\r\n\r\n");
         if (with_body)
                 builder_put(b, builder_bytes(&page->body));
@@ -93,7 +93,7 @@ static void put_page(struct builder *b, const struct page *page, bool with_body)
 
 void admin_answer(const struct admin_config *config, struct bytes in, struct builder *ret_answer)
 {
-        static const struct http1_limits limits = {.max_uri = 1024, .max_head = IN_SIZE - 1, .max_body = 0};
+        static const struct request_limits limits = {.max_uri = 1024, .max_head = IN_SIZE - 1, .max_body = 0};
         struct page page = {.status = 400, .type = "text/plain"};
         struct http1_state state = {0};
         struct request r = {0};

@@ -1,6 +1,6 @@
 #include "responder/answer.h"
 
-#include "responder/head.h"
+#include "responder/http_status.h"
 
 void answer_set_text(struct answer *ret_answer, unsigned status, struct bytes text)
 {
@@ -9,7 +9,7 @@ void answer_set_text(struct answer *ret_answer, unsigned status, struct bytes te
 
 void answer_set_status(struct answer *ret_answer, unsigned status)
 {
-        answer_set_text(ret_answer, status, bytes_str(head_reason(status)));
+        answer_set_text(ret_answer, status, bytes_str(http_status_reason(status)));
 }
 
 void answer_set_ocsp_error(struct answer *ret_answer, enum ocsp_response_status status)

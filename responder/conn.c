@@ -334,7 +334,7 @@ static void give_up_waiting(struct conn *c)
 static void refuse_slow_request(struct conn *c)
 {
         c->pool->service->client = c->fd;
-        pipeline_refuse(c->pool->service, 408);
+        exchange_refuse(c->pool->service, 408);
         c->is_closing = c->must_linger = true;
         conn_send(c, builder_bytes(&c->pool->service->out));
 }

@@ -40,7 +40,7 @@ static void go_on(struct conn *c, struct bytes in, bool has_more)
                 struct msg_sign_ask ask;
                 struct exchange x = make_exchange(c, in, &ask);
 
-                pipeline_run(c->pool->service, &x, 1);
+                exchange_run(c->pool->service, &x, 1);
                 take_exchange(c, &x);
                 in = bytes_make(&in.data[x.used], in.len - x.used);
                 has_more = x.end != EXCHANGE_MORE;
@@ -61,7 +61,7 @@ void conn_http1_serve_all(struct conn *conns[], const struct bytes ins[], unsign
 
         for (unsigned i = 0; i < n; i++)
                 xs[i] = make_exchange(conns[i], ins[i], &asks[i]);
-        pipeline_run(conns[0]->pool->service, xs, n);
+        exchange_run(conns[0]->pool->service, xs, n);
         for (unsigned i = 0; i < n; i++)
                 take_exchange(conns[i], &xs[i]);
         for (unsigned i = 0; i < n; i++)

@@ -14,9 +14,9 @@
 #include <sys/types.h>
 
 #include "responder/conn.h"
+#include "responder/exchange.h"
 #include "responder/http2.h"
 #include "responder/parked.h"
-#include "responder/pipeline.h"
 #include "responder/tls.h"
 
 #define CONN_IN_SIZE (32 * 1024)

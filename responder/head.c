@@ -1,33 +1,7 @@
 #include "responder/head.h"
 
 #include "base/clock.h"
-
-static const struct status_row {
-        unsigned status;
-        const char *reason;
-        struct bytes line;
-} STATUSES[] = {
-#define STATUS(code, reason) {code, reason, BYTES_LIT("HTTP/1.1 " #code " " reason "\r\nDate: ")}
-        STATUS(200, "OK"),
-        STATUS(206, "Partial Content"),
-        STATUS(304, "Not Modified"),
-        STATUS(400, "Bad Request"),
-        STATUS(404, "Not Found"),
-        STATUS(405, "Method Not Allowed"),
-        STATUS(408, "Request Timeout"),
-        STATUS(413, "Content Too Large"),
-        STATUS(414, "URI Too Long"),
-        STATUS(415, "Unsupported Media Type"),
-        STATUS(416, "Range Not Satisfiable"),
-        STATUS(417, "Expectation Failed"),
-        STATUS(429, "Too Many Requests"),
-        STATUS(431, "Request Header Fields Too Large"),
-        STATUS(500, "Internal Server Error"),
-        STATUS(501, "Not Implemented"),
-        STATUS(503, "Service Unavailable"),
-        STATUS(505, "HTTP Version Not Supported"),
-#undef STATUS
-};
+#include "responder/http_status.h"
 
 static const struct bytes CONTENT_TYPES[CONTENT_N] = {
         [CONTENT_TEXT] = BYTES_LIT("\r\nContent-Type: text/plain"),
@@ -42,63 +16,6 @@ struct bytes head_content_type(enum content_type type)
         static const size_t before = sizeof "\r\nContent-Type: " - 1;
 
         return bytes_make(&CONTENT_TYPES[type].data[before], CONTENT_TYPES[type].len - before);
-}
-
-static const struct status_row *find_status(unsigned status)
-{
-        const struct status_row *row = STATUSES;
-
-        while (row->status != status && row->status != 505)
-                row++;
-        return row->status == status ? row : NULL;
-}
-
-const char *head_reason(unsigned status)
-{
-        const struct status_row *row = find_status(status);
-
-        return row ? row->reason : "Unknown";
-}
-
-#define TEN_OF(high) high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high "9"
-static const uint8_t TWO_DIGITS[] = TEN_OF("0") TEN_OF("1") TEN_OF("2") TEN_OF("3") TEN_OF("4") TEN_OF("5") TEN_OF("6") TEN_OF("7")
-        TEN_OF("8") TEN_OF("9");
-
-static inline void write_two(uint8_t *at, unsigned n)
-{
-        at[0] = TWO_DIGITS[2 * n];
-        at[1] = TWO_DIGITS[2 * n + 1];
-}
-
-/* "Sat, 21 Nov 2026 10:00:00 GMT": the clock's digits stand at 17, 20 and 23. */
-static inline void write_time_of_day(uint8_t *date, unsigned second_of_day)
-{
-        write_two(&date[17], second_of_day / CLOCK_HOUR_S);
-        write_two(&date[20], second_of_day / CLOCK_MINUTE_S % 60);
-        write_two(&date[23], second_of_day % 60);
-}
-
-static const char *day_text(struct dates *dates, int64_t day)
-{
-        struct date_slot *slot = &dates->slots[(uint64_t)day % (sizeof dates->slots / sizeof dates->slots[0])];
-
-        if (slot->day != day || slot->text[0] == 0)
-                clock_to_http(day * CLOCK_DAY_S, slot->text);
-        slot->day = day;
-        return slot->text;
-}
-
-void dates_write(struct dates *dates, int64_t time_s, uint8_t *at)
-{
-        char text[CLOCK_HTTP_LEN + 1];
-        int64_t day = time_s / CLOCK_DAY_S;
-
-        if (time_s < 0) {
-                memcpy(at, clock_to_http(time_s, text), CLOCK_HTTP_LEN);
-                return;
-        }
-        memcpy(at, day_text(dates, day), CLOCK_HTTP_LEN);
-        write_time_of_day(at, (unsigned)(time_s - day * CLOCK_DAY_S));
 }
 
 /* Every put below writes into room that its caller has made sure of: a head is some twenty of them. */
@@ -252,11 +169,9 @@ static void put_connection(struct builder *out, const struct request *request, c
 
 void head_put(struct builder *out, struct dates *dates, const struct request *request, const struct answer *a, int64_t now_s)
 {
-        const struct status_row *row = find_status(a->status);
-
         if (!has_room(out, HEAD_MAX))
                 return;
-        put(out, row ? row->line : find_status(500)->line);
+        put(out, http_status_line(a->status));
         put_time(out, dates, now_s);
         if (a->status != 304) {
                 put(out, CONTENT_TYPES[a->content]);

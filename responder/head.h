@@ -2,24 +2,12 @@
 #pragma once
 
 #include "responder/answer.h"
+#include "responder/dates.h"
 #include "responder/request.h"
 
 /* More than any head takes. */
 #define HEAD_MAX 6144
 
-/* IMF-fixdate texts: a day's is kept, the time of day is made. (Kept by second they would not do: as many are about as there are windows.) */
-struct dates {
-        struct date_slot {
-                int64_t day; /* since 1970; where the text is empty, none */
-                char text[30];
-        } slots[32];
-};
-
-/* Writes CLOCK_HTTP_LEN octets at `at`. */
-void dates_write(struct dates *dates, int64_t time_s, uint8_t *at);
-
-/* "Not Found"; "Unknown" for a status we never send. */
-const char *head_reason(unsigned status);
 /* `request` gives version and persistence; answer->close overrides. */
 void head_put(struct builder *out, struct dates *dates, const struct request *request, const struct answer *a, int64_t now_s);
 

@@ -7,7 +7,7 @@
 #define CHUNK_LINE_MAX 256
 
 struct parser {
-        const struct http1_limits *limits;
+        const struct request_limits *limits;
         struct bytes in;
         size_t at;     /* everything before it is read */
         size_t need;   /* set with HTTP1_MORE */
@@ -551,7 +551,7 @@ static enum http1_outcome wait_for_more(struct parser *p, struct http1_state *st
         return HTTP1_CONTINUE;
 }
 
-enum http1_outcome http1_read(const struct http1_limits *limits, struct http1_state *state, struct bytes in,
+enum http1_outcome http1_read(const struct request_limits *limits, struct http1_state *state, struct bytes in,
         uint8_t *body_memory, struct request *ret_request, size_t *ret_used, unsigned *ret_status)
 {
         struct parser p = {.limits = limits, .in = in, .body_memory = body_memory};

@@ -14,12 +14,6 @@
 
 #include "responder/request.h"
 
-struct http1_limits {
-        size_t max_uri;  /* octets of the request target: 414 */
-        size_t max_head; /* octets of request line and fields: 431 */
-        size_t max_body; /* octets of content: 413 */
-};
-
 #define HTTP1_MAX_FIELDS 64
 /* What chunk sizes, extensions and trailers may add to a body: 413 beyond. */
 #define HTTP1_CHUNK_SLACK 4096
@@ -40,14 +34,14 @@ enum http1_outcome {
 };
 
 /* `body_memory` holds limits->max_body octets: a chunked body is put together there (so it lives until the next call). */
-enum http1_outcome http1_read(const struct http1_limits *limits, struct http1_state *state, struct bytes in,
+enum http1_outcome http1_read(const struct request_limits *limits, struct http1_state *state, struct bytes in,
         uint8_t *body_memory, struct request *ret_request, size_t *ret_used, unsigned *ret_status);
 
 /* For HTTP/2, too. Path and query of a target that begins with '/' (RFC 9112 3.2.1). False: it does not, or holds what no target may. */
 bool http1_read_origin_form(struct bytes target, struct request *ret_request);
 
 /* Most octets a request can take that http1_read does not refuse. */
-static inline size_t http1_max_len(const struct http1_limits *limits)
+static inline size_t http1_max_len(const struct request_limits *limits)
 {
         return limits->max_head + limits->max_body + HTTP1_CHUNK_SLACK;
 }

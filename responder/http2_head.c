@@ -1,6 +1,7 @@
 /* http2_head: an answer as HTTP/2 fields. They are those of head.c; what HTTP/1 says by Connection is said by GOAWAY here.
  * Nothing goes into a table (RFC 7541 6.2.2): most values are an answer's own, and what is rendered may be thrown away and
  * rendered again. */
+#include "responder/head.h"
 #include "responder/http2_session.h"
 
 /* Of the static table (RFC 7541 Appendix A), all in two octets. */

@@ -270,7 +270,7 @@ static void take_known(struct http2_stream *s, enum http2_field field, struct by
 
 void http2_stream_take_field(struct http2_stream *s, const struct hpack_field *f)
 {
-        const struct http1_limits *limits = &s->session->pool->config.service->limits;
+        const struct request_limits *limits = &s->session->pool->config.service->limits;
 
         s->list_len += f->name.len + f->value.len + HPACK_OVERHEAD;
         if (++s->n_fields > MAX_FIELDS || s->list_len > limits->max_head)

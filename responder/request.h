@@ -20,6 +20,12 @@ enum protocol {
         PROTOCOL_N,
 };
 
+struct request_limits {
+        size_t max_uri;  /* octets of the request target: 414 */
+        size_t max_head; /* octets of request line and fields: 431 */
+        size_t max_body; /* octets of content: 413 */
+};
+
 struct route;
 struct ocsp_question;
 

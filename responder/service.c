@@ -13,7 +13,7 @@
 enum err service_init(struct service *s, const struct conf *conf, struct env *env)
 {
         *s = (struct service){.conf = conf, .env = env, .client = -1};
-        s->limits = (struct http1_limits){.max_uri = conf->max_uri, .max_head = conf->max_uri + HEAD_EXTRA, .max_body = conf->max_body};
+        s->limits = (struct request_limits){.max_uri = conf->max_uri, .max_head = conf->max_uri + HEAD_EXTRA, .max_body = conf->max_body};
         s->cas = ca_table_new(conf);
         s->windows = window_cache_new(N_WINDOWS);
         s->crls = crl_files_new(conf->crl_path);

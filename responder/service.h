@@ -10,9 +10,9 @@
 #include "responder/access_log.h"
 #include "responder/ca_table.h"
 #include "responder/crl_files.h"
-#include "responder/head.h"
-#include "responder/http1.h"
+#include "responder/dates.h"
 #include "responder/ocsp_get.h"
+#include "responder/request.h"
 #include "responder/stats.h"
 #include "store/env.h"
 #include "store/txn.h"
@@ -41,7 +41,7 @@ struct service {
         uint64_t client_address;       /* limits_client of that socket */
         struct stats stats;
         uint64_t n_in_turn; /* requests answered in it */
-        struct http1_limits limits;
+        struct request_limits limits;
         struct builder out;       /* fixed; answers of one turn */
         uint8_t *out_memory;
         uint8_t *body_memory;     /* limits.max_body: a chunked body, put together */

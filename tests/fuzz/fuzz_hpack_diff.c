@@ -14,6 +14,7 @@
 
 #include "responder/hpack.h"
 #include "responder/hpack_static.h"
+#include "responder/head.h"
 #include "responder/http2_session.h"
 #include "tests/fuzz/fuzz.h"
 

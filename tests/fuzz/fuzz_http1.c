@@ -3,7 +3,7 @@
 #include "responder/http1.h"
 #include "tests/fuzz/fuzz.h"
 
-static const struct http1_limits LIMITS = {.max_uri = 200, .max_head = 600, .max_body = 100};
+static const struct request_limits LIMITS = {.max_uri = 200, .max_head = 600, .max_body = 100};
 
 struct result {
         enum http1_outcome outcome;

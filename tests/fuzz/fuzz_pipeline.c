@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "responder/ocsp_get.h"
-#include "responder/pipeline.h"
+#include "responder/exchange.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pipeline_house.h"
 
@@ -232,7 +232,7 @@ static void serve(struct line *lines[], unsigned n, const struct plan *plan)
         for (unsigned i = 0; i < n; i++)
                 xs[i] = make_exchange(lines[i]);
         n_stale = plan->flags & FLAG_STALE ? plan_at(plan, n_served++) % 4u : 0;
-        pipeline_run(service, xs, n);
+        exchange_run(service, xs, n);
         for (unsigned i = 0; i < n; i++) {
                 take_exchange(lines[i], &xs[i]);
                 free((void *)xs[i].in.data);

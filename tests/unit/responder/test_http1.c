@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "responder/http1.h"
 
-static const struct http1_limits LIMITS = {.max_uri = 300, .max_head = 1200, .max_body = 100};
+static const struct request_limits LIMITS = {.max_uri = 300, .max_head = 1200, .max_body = 100};
 
 #define H "Host: a\r\n"
 #define GET "GET / HTTP/1.1\r\n"
@@ -397,7 +397,7 @@ static void small_chunks_in_much_wrapping_are_refused(void **state)
 static void more_fields_than_allowed_are_refused(void **state)
 {
         _cleanup_(builder_done) struct builder b = {0};
-        struct http1_limits limits = {.max_uri = 300, .max_head = 100000, .max_body = 10};
+        struct request_limits limits = {.max_uri = 300, .max_head = 100000, .max_body = 10};
 
         (void)state;
         for (unsigned extra = 0; extra < 2; extra++) {
@@ -421,7 +421,7 @@ static void more_fields_than_allowed_are_refused(void **state)
 /* A request with one octet at one place of its target, or of a field's value. */
 static unsigned status_with(const char *before, size_t place, unsigned octet, const char *after)
 {
-        static const struct http1_limits limits = {.max_uri = 300, .max_head = 1000, .max_body = 10};
+        static const struct request_limits limits = {.max_uri = 300, .max_head = 1000, .max_body = 10};
         _cleanup_(builder_done) struct builder b = {0};
         struct http1_state s = {0};
         struct request r;
