@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "responder/stats.h"
+#include "responder/answer/stats.h"
 
 #define BOARD_SLOTS 512
 

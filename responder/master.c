@@ -15,15 +15,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "responder/access_log.h"
 #include "responder/admin.h"
+#include "responder/answer/access_log.h"
 #include "responder/board.h"
+#include "responder/conn/tls.h"
 #include "responder/file_limit.h"
 #include "responder/handover.h"
 #include "responder/issuers_watch.h"
 #include "responder/listener.h"
 #include "responder/listener_rows.h"
-#include "responder/tls.h"
 #include "responder/worker.h"
 
 #define MAX_WORKERS 256

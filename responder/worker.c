@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/jail.h"
 #include "base/log.h"
-#include "responder/address_limits.h"
-#include "responder/conn.h"
+#include "responder/answer/address_limits.h"
+#include "responder/conn/conn.h"
 #include "responder/listener.h"
 #include "responder/sandbox.h"
 

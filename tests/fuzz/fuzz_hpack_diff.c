@@ -12,10 +12,10 @@
 #include <ctype.h>
 #include <nghttp2/nghttp2.h>
 
-#include "responder/hpack.h"
-#include "responder/hpack_static.h"
-#include "responder/head.h"
-#include "responder/http2_session.h"
+#include "responder/http/head.h"
+#include "responder/http/hpack.h"
+#include "responder/http/hpack_static.h"
+#include "responder/http/http2_session.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct hpack_shared shared;

@@ -1,6 +1,6 @@
 /* Fuzz: the HTTP/1.1 request. Whatever is accepted lies within the input and its limits; and octet by octet the outcome is the one
  * that all octets at once have. */
-#include "responder/http1.h"
+#include "responder/http/http1.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct request_limits LIMITS = {.max_uri = 200, .max_head = 600, .max_body = 100};

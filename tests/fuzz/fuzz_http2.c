@@ -2,7 +2,7 @@
  * however it is cut, what is kept of it is bounded, every stream ends by its timeouts, and the session can be ended. */
 #include <unistd.h>
 
-#include "responder/http2_session.h"
+#include "responder/http/http2_session.h"
 #include "tests/fuzz/fuzz.h"
 
 #define FOLDER "/tmp/tocsin-fuzz-XXXXXX"

@@ -10,8 +10,8 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
-#include "responder/ocsp_get.h"
-#include "responder/exchange.h"
+#include "responder/answer/ocsp_get.h"
+#include "responder/http/exchange.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pipeline_house.h"
 

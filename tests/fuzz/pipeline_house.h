@@ -4,7 +4,7 @@
  * Signatures are digests of what is signed, so that whoever looks at an answer can tell whether it was signed as it stands. */
 #pragma once
 
-#include "responder/service.h"
+#include "responder/answer/service.h"
 
 #define HOUSE_NOW 1795255200 /* Sat, 21 Nov 2026 10:00:00 GMT; the clock stands there */
 

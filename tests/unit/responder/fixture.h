@@ -15,7 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "responder/conn.h"
+#include "responder/conn/conn.h"
 #include "store/ca.h"
 #include "store/status.h"
 

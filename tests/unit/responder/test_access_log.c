@@ -1,4 +1,4 @@
-/* What responder/access_log.h promises. */
+/* What responder/answer/access_log.h promises. */
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "responder/access_log.h"
+#include "responder/answer/access_log.h"
 
 #define A "0a1b"
 

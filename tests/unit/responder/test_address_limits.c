@@ -12,7 +12,7 @@
 #include <netinet/in.h>
 
 #include "base/cleanup.h"
-#include "responder/address_limits.h"
+#include "responder/answer/address_limits.h"
 
 #define SECOND_US 1000000
 

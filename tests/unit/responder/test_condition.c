@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "responder/condition.h"
+#include "responder/answer/condition.h"
 
 #define T 1795255200 /* Sat, 21 Nov 2026 10:00:00 GMT */
 #define AT_T "Sat, 21 Nov 2026 10:00:00 GMT"

@@ -1,7 +1,7 @@
 /* One connection over HTTP/1.1: order, slowness on either side, timeouts, ends. */
 #include "fixture.h"
 
-#include "responder/address_limits.h"
+#include "responder/answer/address_limits.h"
 
 #define A "11"
 #define B "22"

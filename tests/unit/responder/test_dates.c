@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "responder/dates.h"
+#include "responder/answer/dates.h"
 
 static void check(struct dates *dates, int64_t time_s)
 {

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "responder/address_limits.h"
+#include "responder/answer/address_limits.h"
 #include "store/crl_history.h"
 
 #define A "11"

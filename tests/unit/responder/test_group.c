@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "responder/conn_private.h"
+#include "responder/conn/conn_private.h"
 
 #define GOOD "11"
 #define REVOKED "22"

@@ -8,8 +8,8 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/cleanup.h"
-#include "responder/hpack.h"
-#include "responder/hpack_static.h"
+#include "responder/http/hpack.h"
+#include "responder/http/hpack_static.h"
 
 static struct hpack_shared shared;
 

@@ -1,4 +1,4 @@
-/* What responder/http1.h promises: which requests are taken and which refused, a row each, with the section it comes from; and that the
+/* What responder/http/http1.h promises: which requests are taken and which refused, a row each, with the section it comes from; and that the
  * outcome does not hang on how the octets come in. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "responder/http1.h"
+#include "responder/http/http1.h"
 
 static const struct request_limits LIMITS = {.max_uri = 300, .max_head = 1200, .max_body = 100};
 

@@ -3,8 +3,8 @@
 
 #include <sys/socket.h>
 
-#include "responder/conn_private.h"
-#include "responder/http2_session.h"
+#include "responder/conn/conn_private.h"
+#include "responder/http/http2_session.h"
 
 #define A "11"
 #define B "22"

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "responder/http2_field.h"
-#include "responder/http2_frame.h"
+#include "responder/http/http2_field.h"
+#include "responder/http/http2_frame.h"
 
 static void a_frame_is_read_as_it_was_written(void **state)
 {

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "responder/ocsp_get.h"
+#include "responder/answer/ocsp_get.h"
 
 /* fb ef be ff: "++++/w==" has every digit that is special somewhere. */
 static const struct row {

@@ -1,4 +1,4 @@
-/* What responder/timer_wheel.h promises, with a clock of the test's own. */
+/* What responder/conn/timer_wheel.h promises, with a clock of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "responder/timer_wheel.h"
+#include "responder/conn/timer_wheel.h"
 
 static struct timer_wheel wheel;
 static unsigned n_ended;

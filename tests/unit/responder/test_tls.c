@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "responder/conn_private.h"
+#include "responder/conn/conn_private.h"
 #include "store/crl_history.h"
 
 #define A "11"

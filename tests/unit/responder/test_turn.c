@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "responder/conn_private.h"
-#include "responder/http2_session.h"
-#include "responder/pipeline.h"
+#include "responder/answer/pipeline.h"
+#include "responder/conn/conn_private.h"
+#include "responder/http/http2_session.h"
 #include "store/crl_history.h"
 
 #define A "11"
