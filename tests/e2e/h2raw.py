@@ -387,6 +387,7 @@ def house():
         h.up("--certs", 2400, "--revoked", 2200, "--listen", f"127.0.0.1:{free_port()}")
         make_certificate(h)
         h.configure("responder", f'tls_listen: ["127.0.0.1:{h.tls_port}"]', "tags: Surrogate-Key")
+        h.settle()  # two that ask the same shall get the same
         yield h
         h.down()
     finally:
