@@ -267,6 +267,7 @@ void env_close(struct env *env)
                 return;
         pin_close_all(env);
         mdb_txn_abort(env->turn.lmdb);
+        free(env->turn.trees);
         if (env->lmdb)
                 mdb_env_close(env->lmdb);
         cleanup_close(&env->data_fd);
@@ -338,6 +339,9 @@ static enum err open_read_only(
         enum err e = OK;
 
         if (!env)
+                return ERR_NOMEM;
+        env->turn.trees = calloc(1, sizeof *env->turn.trees);
+        if (!env->turn.trees)
                 return ERR_NOMEM;
         if (mode == OPEN_OFFLINE)
                 e = take_lock(env, config->path);

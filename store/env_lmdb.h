@@ -16,6 +16,12 @@ struct pin {
         int64_t opened_ms; /* monotonic; its snapshot was the newest then */
 };
 
+/* Tables whose keys were looked up in this snapshot. */
+struct turn_trees {
+        struct tree of[TABLE_N];
+        bool are_there[TABLE_N];
+};
+
 struct txn {
         struct env *env;
         MDB_txn *lmdb;
@@ -24,8 +30,7 @@ struct txn {
         bool is_write, is_turn;
         int64_t turn_ms;    /* turn: monotonic, when it began */
         int64_t renewed_ms; /* turn: when this snapshot was taken */
-        struct tree trees[TABLE_N]; /* turn: of this snapshot, where ... */
-        bool has_tree[TABLE_N];     /* ... it was asked for */
+        struct turn_trees *trees; /* turn: of this snapshot; else NULL */
 };
 
 struct env {

@@ -149,7 +149,7 @@ static enum err renew_turn(struct env *env, struct txn *txn, int64_t now_ms)
         if (txn->lmdb)
                 mdb_txn_reset(txn->lmdb);
         txn->renewed_ms = -ENV_PIN_MS;
-        memset(txn->has_tree, 0, sizeof txn->has_tree);
+        memset(txn->trees->are_there, 0, sizeof txn->trees->are_there);
         rc = env_renew(env, &txn->lmdb);
         if (rc != 0)
                 return err_from_lmdb(rc);
@@ -234,16 +234,18 @@ static enum err load_tree(struct txn *txn, enum table table)
                 return ERR_UNSUPPORTED;
         if (mdb_get(txn->lmdb, txn->env->names, &k, &v) != 0)
                 return ERR_UNSUPPORTED;
-        return tree_init(&txn->trees[table], info.me_last_pgno + 1, stat.ms_psize, from_val(v));
+        return tree_init(&txn->trees->of[table], info.me_last_pgno + 1, stat.ms_psize, from_val(v));
 }
 
 static const struct tree *tree_of(struct txn *txn, enum table table)
 {
-        if (!txn->is_turn)
+        struct turn_trees *trees = txn->trees;
+
+        if (!trees)
                 return NULL;
-        if (!txn->has_tree[table])
-                txn->has_tree[table] = load_tree(txn, table) == OK;
-        return txn->has_tree[table] ? &txn->trees[table] : NULL;
+        if (!trees->are_there[table])
+                trees->are_there[table] = load_tree(txn, table) == OK;
+        return trees->are_there[table] ? &trees->of[table] : NULL;
 }
 
 void txn_seek_begin(struct txn *txn, enum table table, struct bytes key, struct txn_seek *ret_seek)

@@ -83,9 +83,9 @@ static unsigned compare_all(struct store *s, struct env *reader, uint32_t n)
                 assert_true(bytes_equal(got, want));
                 n_found += e == OK;
         }
-        assert_true(txn->has_tree[TABLE_CERTINFO]);
+        assert_true(txn->trees->are_there[TABLE_CERTINFO]);
         if (has_eight && n >= N_ROWS)
-                assert_in_range(txn->trees[TABLE_CERTINFO].top.n, 50, TREE_TOP_MAX);
+                assert_in_range(txn->trees->of[TABLE_CERTINFO].top.n, 50, TREE_TOP_MAX);
         txn_abort(lmdb);
         return n_found;
 }
@@ -147,7 +147,7 @@ static void a_turn_finds_rows_on_more_pages_than_are_listed(void **state)
                 assert_int_equal(txn_get(txn, TABLE_CERTINFO, key_bytes(&k), &got), OK);
                 assert_int_equal(got.len, LEN);
         }
-        tree = &txn->trees[TABLE_CERTINFO];
+        tree = &txn->trees->of[TABLE_CERTINFO];
         assert_int_equal(tree->top.level + 1, tree->depth);
         assert_in_range(tree->top.n, 2, 200);
         env_close(reader);
