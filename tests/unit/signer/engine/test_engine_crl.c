@@ -1,4 +1,4 @@
-/* CRLs as the whole engine makes them against a fake vault: what stands in the files that it publishes, and what it never publishes. */
+/* CRLs as the whole engine makes them against a fake vault: what stands in the files that it publishes, and what never. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,6 +35,14 @@ static bool find(struct fixture *f, uint16_t shard, bool is_delta, struct crl_ro
         return found;
 }
 
+static struct crl_row newest(struct fixture *f, uint16_t shard)
+{
+        struct crl_row row;
+
+        assert_true(find(f, shard, false, &row));
+        return row;
+}
+
 static bool has_full(struct fixture *f)
 {
         struct crl_row row;
@@ -42,12 +50,15 @@ static bool has_full(struct fixture *f)
         return find(f, shard_of(f), false, &row) && fixture_is_idle(f);
 }
 
+static uint64_t number_before; /* of the newest full one that the test has seen */
+
 static void start(struct fixture *f)
 {
         f->issuer.crl_url = (char *)URL;
         f->issuer.crl_delta_url = (char *)DELTA_URL;
         fixture_start(f, N_RECORDS);
         fixture_run_until(f, has_full);
+        number_before = newest(f, shard_of(f)).number;
 }
 
 static void issue(struct fixture *f, const char *kind, bool ok)
@@ -57,6 +68,23 @@ static void issue(struct fixture *f, const char *kind, bool ok)
         snprintf(text, sizeof(text), "{\"command\": \"crl.issue\", \"issuer\": \"test-ca\", \"kind\": \"%s\"}", kind);
         assert_int_equal(msg_send(f->control, bytes_str(text), -1), OK);
         fixture_assert_final(f, ok);
+}
+
+/* What is asked for is not made: the one before stays the newest. */
+static void assert_no_full_is_made(struct fixture *f, uint16_t shard)
+{
+        uint64_t before = newest(f, shard).number;
+
+        issue(f, "full", false);
+        assert_int_equal(newest(f, shard).number, before);
+}
+
+/* From here on the vault signs CRLs with this key. */
+static void sign_with(struct fixture *f, EVP_PKEY *key)
+{
+        fake_vault_hold(&f->vault, true); /* its lock is between what is written here and what its thread reads */
+        f->vault.keys[0] = key;
+        fake_vault_hold(&f->vault, false);
 }
 
 /* The file, read; its octets stay in a static buffer. */
@@ -81,7 +109,7 @@ static struct crl_info read_file(struct fixture *f, uint16_t shard, bool is_delt
         return info;
 }
 
-/* RFC 5280 5.2.4, 5.2.6, req 4.4: the delta holds what changed since the oldest full CRL that is still valid, and no more. */
+/* RFC 5280 5.2.4, 5.2.6, req 4.4: it holds what changed since the oldest full CRL that is still valid, and no more. */
 static void a_delta_begins_at_its_base_and_has_no_freshest_crl(void **state)
 {
         struct fixture *f = *state;
@@ -93,7 +121,7 @@ static void a_delta_begins_at_its_base_and_has_no_freshest_crl(void **state)
         fixture_revoke_list(f, 1, 1);
         fixture_go_to(f, clock_now_s() + 8 * CLOCK_DAY_S); /* whatever was published before has run out */
         issue(f, "full", true);
-        assert_true(find(f, 0, false, &full));
+        full = newest(f, 0);
         assert_int_equal(full.n_entries, 1);
         fixture_revoke_list(f, 2, 3);
         issue(f, "both", true);
@@ -128,27 +156,21 @@ static void each_shard_says_which_it_is(void **state)
 static void a_shard_does_not_change_its_name_while_one_of_the_old_name_is_valid(void **state)
 {
         struct fixture *f = *state;
-        struct crl_row before, after;
 
         f->issuer.crl_shards = 1;
         start(f);
         issue(f, "full", true);
-        assert_true(find(f, 1, false, &before));
         f->issuer.crl_url = (char *)"http://elsewhere.test/{shard}.crl";
-        issue(f, "full", false);
-        assert_true(find(f, 1, false, &after));
-        assert_int_equal(after.number, before.number);
+        assert_no_full_is_made(f, 1);
 }
 
 static void a_crl_ends_with_its_ca(void **state)
 {
         struct fixture *f = *state;
-        struct crl_row row;
 
         f->issuer.crl_validity_s = 4000 * CLOCK_DAY_S; /* the CA lives 3650 */
         start(f);
-        assert_true(find(f, 0, false, &row));
-        assert_int_equal(row.next_update, f->engine.issuers->items[0].ca.not_after);
+        assert_int_equal(newest(f, 0).next_update, f->engine.issuers->items[0].ca.not_after);
 }
 
 /* BR 7.2, req 4.7: at most ten days, both ends counted. */
@@ -160,7 +182,7 @@ static void a_crl_of_cabf_tls_lasts_ten_days_at_most(void **state)
         f->issuer.profile = CONF_PROFILE_CABF_TLS;
         f->issuer.crl_validity_s = 20 * CLOCK_DAY_S;
         start(f);
-        assert_true(find(f, 0, false, &row));
+        row = newest(f, 0);
         assert_int_equal(row.next_update - row.this_update, 10 * CLOCK_DAY_S - 1);
 }
 
@@ -168,20 +190,13 @@ static void a_crl_of_cabf_tls_lasts_ten_days_at_most(void **state)
 static void a_crl_whose_signature_does_not_verify_is_never_published(void **state)
 {
         struct fixture *f = *state;
-        struct crl_row before, after;
 
         start(f);
-        assert_true(find(f, 0, false, &before));
-        fake_vault_hold(&f->vault, true); /* its lock is between what is written here and what its thread reads */
-        f->vault.keys[0] = f->ocsp_key;
-        fake_vault_hold(&f->vault, false);
-        issue(f, "full", false);
-        assert_true(find(f, 0, false, &after));
-        assert_int_equal(after.number, before.number);
-        f->vault.keys[0] = f->ca_key;
+        sign_with(f, f->ocsp_key);
+        assert_no_full_is_made(f, 0);
+        sign_with(f, f->ca_key);
         issue(f, "full", true);
-        assert_true(find(f, 0, false, &after));
-        assert_true(after.number > before.number + 1); /* the number of the one that failed stays used up */
+        assert_true(newest(f, 0).number > number_before + 1); /* the number of the one that failed stays used up */
 }
 
 static uint8_t state_of(struct fixture *f, uint64_t number)
@@ -216,13 +231,10 @@ static void a_crl_that_was_being_made_when_the_engine_ended_is_given_up_with_its
         assert_int_equal(crl_recover(&f->engine), OK);
         fixture_run_until(f, is_given_up);
         issue(f, "full", true);
-        assert_true(find(f, 0, false, &row));
-        assert_true(row.number > reserved);
+        assert_true(newest(f, 0).number > reserved);
 }
 
 /* ---- when ---- */
-
-static uint64_t number_before;
 
 static bool has_newer(struct fixture *f)
 {
@@ -232,37 +244,42 @@ static bool has_newer(struct fixture *f)
         return find(f, shard_of(f), false, &row) && row.number > number_before && fixture_is_idle(f);
 }
 
-static struct crl_row newest(struct fixture *f, uint16_t shard)
+/* By then no other has been made by itself. */
+static void assert_none_by(struct fixture *f, int64_t time_s)
 {
-        struct crl_row row;
-
-        assert_true(find(f, shard, false, &row));
-        return row;
-}
-
-/* Lets happen what would happen by itself. */
-static void let_pass(struct fixture *f)
-{
+        fixture_go_to(f, time_s);
         schedule_now(&f->engine);
         fixture_run_until(f, fixture_is_idle);
+        assert_int_equal(newest(f, shard_of(f)).number, number_before);
+}
+
+/* The next one, which is made by itself by then. */
+static struct crl_row made_by(struct fixture *f, int64_t time_s)
+{
+        fixture_go_to(f, time_s);
+        fixture_run_until(f, has_newer);
+        return newest(f, shard_of(f));
+}
+
+/* Five serials, 100 s after the engine's start, whose second is returned. */
+static int64_t start_and_revoke_five(struct fixture *f)
+{
+        int64_t start_s = clock_now_s();
+
+        start(f);
+        fixture_go_to(f, start_s + 100);
+        fixture_revoke_list(f, 1, 5);
+        return start_s;
 }
 
 /* req 4.8; crl.after_revocation is 60 s here. */
 static void a_revocation_reaches_the_crl_in_its_time_and_not_before(void **state)
 {
         struct fixture *f = *state;
-        int64_t start_s = clock_now_s();
+        int64_t start_s = start_and_revoke_five(f);
 
-        start(f);
-        number_before = newest(f, 0).number;
-        fixture_go_to(f, start_s + 100);
-        fixture_revoke_list(f, 1, 5);
-        fixture_go_to(f, start_s + 159);
-        let_pass(f);
-        assert_int_equal(newest(f, 0).number, number_before);
-        fixture_go_to(f, start_s + 161);
-        fixture_run_until(f, has_newer);
-        assert_int_equal(newest(f, 0).n_entries, 5);
+        assert_none_by(f, start_s + 159);
+        assert_int_equal(made_by(f, start_s + 161).n_entries, 5);
 }
 
 static void a_crl_is_made_anew_each_period_though_nothing_changed(void **state)
@@ -271,33 +288,27 @@ static void a_crl_is_made_anew_each_period_though_nothing_changed(void **state)
         int64_t this_update_s;
 
         start(f);
-        number_before = newest(f, 0).number;
         this_update_s = newest(f, 0).this_update;
-        fixture_go_to(f, this_update_s + CLOCK_DAY_S - 1);
-        let_pass(f);
-        assert_int_equal(newest(f, 0).number, number_before);
-        fixture_go_to(f, this_update_s + CLOCK_DAY_S);
-        fixture_run_until(f, has_newer);
+        assert_none_by(f, this_update_s + CLOCK_DAY_S - 1);
+        made_by(f, this_update_s + CLOCK_DAY_S);
 }
 
 /* RFC 5280 5.2.3, req 4.3: whoever has the full one has no use for an older delta. */
 static void a_full_crl_that_is_due_brings_its_delta_along(void **state)
 {
         struct fixture *f = *state;
-        struct crl_row delta;
+        struct crl_row full, delta;
         int64_t this_update_s;
 
         f->issuer.crl_delta_period_s = 3 * CLOCK_DAY_S; /* not due by itself */
         start(f);
-        number_before = newest(f, 0).number;
         this_update_s = newest(f, 0).this_update;
         fixture_go_to(f, this_update_s + 100);
         issue(f, "delta", true);
         fixture_run_until(f, fixture_is_idle);
-        fixture_go_to(f, this_update_s + CLOCK_DAY_S);
-        fixture_run_until(f, has_newer);
+        full = made_by(f, this_update_s + CLOCK_DAY_S);
         assert_true(find(f, 0, true, &delta));
-        assert_int_equal(delta.number, newest(f, 0).number);
+        assert_int_equal(delta.number, full.number);
 }
 
 /* Records of the fixture are in no shard: their changes lie outside of both. */
@@ -308,29 +319,21 @@ static void a_change_in_another_shard_makes_no_crl_of_this_one(void **state)
 
         f->issuer.crl_shards = 1;
         start(f);
-        number_before = newest(f, 1).number;
         fixture_go_to(f, start_s + 100);
         fixture_revoke_list(f, 1, 1); /* one alone is an event with its shard */
-        fixture_go_to(f, start_s + 200);
-        let_pass(f);
-        assert_int_equal(newest(f, 1).number, number_before);
+        assert_none_by(f, start_s + 200);
 }
 
 /* As an engine finds it that was stopped between the change and its CRL. */
 static void what_changed_after_the_newest_crl_is_found_at_the_start(void **state)
 {
         struct fixture *f = *state;
-        int64_t start_s = clock_now_s();
+        int64_t start_s = start_and_revoke_five(f);
 
-        start(f);
-        number_before = newest(f, 0).number;
-        fixture_go_to(f, start_s + 100);
-        fixture_revoke_list(f, 1, 2);
         fixture_run_until(f, fixture_is_idle);
         f->engine.schedule.crls[0].changed_due_s = 0; /* what it knew is gone */
         assert_int_equal(schedule_reset(&f->engine), OK);
-        fixture_run_until(f, has_newer);
-        assert_int_equal(newest(f, 0).n_entries, 2);
+        assert_int_equal(made_by(f, start_s + 100).n_entries, 5);
 }
 
 static bool has_failed(struct fixture *f)
@@ -342,23 +345,15 @@ static bool has_failed(struct fixture *f)
 static void a_crl_that_is_due_and_failed_is_tried_again(void **state)
 {
         struct fixture *f = *state;
-        int64_t start_s = clock_now_s();
+        int64_t start_s = start_and_revoke_five(f);
 
-        start(f);
-        number_before = newest(f, 0).number;
-        fixture_go_to(f, start_s + 100);
-        fixture_revoke_list(f, 1, 5);
         fixture_run_until(f, fixture_is_idle);
-        fake_vault_hold(&f->vault, true);
-        f->vault.keys[0] = f->ocsp_key;
-        fake_vault_hold(&f->vault, false);
+        sign_with(f, f->ocsp_key);
         fixture_go_to(f, start_s + 200);
         fixture_run_until(f, has_failed);
         assert_int_equal(newest(f, 0).number, number_before);
-        f->vault.keys[0] = f->ca_key;
-        fixture_go_to(f, start_s + 300); /* past the pause before it is tried again */
-        fixture_run_until(f, has_newer);
-        assert_int_equal(newest(f, 0).n_entries, 5);
+        sign_with(f, f->ca_key);
+        assert_int_equal(made_by(f, start_s + 300).n_entries, 5); /* past the pause before it is tried again */
         assert_int_equal(f->engine.schedule.crls[0].failures, 0);
 }
 
