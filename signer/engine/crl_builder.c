@@ -399,15 +399,13 @@ static enum err reserve_work(struct task *task, struct txn *txn)
         struct crl_work *w = work_of(task);
         unsigned kinds = w->order->kinds;
         struct crl_row base = {0};
-        bool has_base;
         enum err e = OK;
 
         w->now_ms = engine_clock_now_ms(&w->engine->clock);
         if (!idp_is_same(w, txn))
                 return ERR_DENIED;
-        has_base = crl_plan_base(txn, w->issuer->ca_key, w->order->shard, w->now_ms / 1000, &base) == OK;
-        if (!has_base) /* a delta needs a full CRL that was published before */
-                kinds = CRL_FULL;
+        if ((kinds & CRL_DELTA) && crl_plan_base(txn, w->issuer->ca_key, w->order->shard, w->now_ms / 1000, &base) != OK)
+                kinds = CRL_FULL; /* a delta needs a full CRL that was published before */
         if (kinds & CRL_FULL)
                 e = reserve_part(w, txn, &w->parts[0], false, 0);
         if (e == OK && (kinds & CRL_DELTA)) {

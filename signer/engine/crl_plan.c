@@ -57,17 +57,17 @@ bool crl_plan_is_behind(struct txn *txn, uint32_t ca_key, uint16_t shard)
 
 enum err crl_plan_base(struct txn *txn, uint32_t ca_key, uint16_t shard, int64_t now_s, struct crl_row *ret_row)
 {
-        uint64_t position = UINT64_MAX;
+        uint64_t position = UINT64_MAX, oldest = 0;
         bool found = false;
         struct crl_row row;
 
-        /* Newest first. Those that ran out can stand between others only if the validity was changed: all are looked at
-         * while they may still be held. */
-        while (crl_before(txn, ca_key, shard, &position, &row) == OK) {
-                if (row.is_delta || row.state != CRL_PUBLISHED)
+        /* Newest first, past those that ran out: where crl.validity was made shorter, an older one outlives them. A delta
+         * names the oldest that could be held when it was made, so that the walk need go no further back. */
+        while (crl_before(txn, ca_key, shard, &position, &row) == OK && row.number >= oldest) {
+                if (row.is_delta && row.base > oldest)
+                        oldest = row.base;
+                if (row.is_delta || row.state != CRL_PUBLISHED || (int64_t)row.next_update <= now_s)
                         continue;
-                if ((int64_t)row.next_update <= now_s)
-                        break;
                 *ret_row = row;
                 found = true;
         }

@@ -57,6 +57,39 @@ static void the_base_is_the_oldest_full_crl_a_client_may_still_hold(void **state
         end(&s, txn);
 }
 
+/* Whoever fetched one of a month keeps it, though crl.validity was made a day since, and that day is over. */
+static void a_crl_that_ran_out_hides_no_older_one_that_did_not(void **state)
+{
+        struct fixture_store s;
+        struct txn *txn = begin(&s);
+        struct crl_row base;
+
+        (void)state;
+        put(txn, 10, false, CRL_PUBLISHED, NOW - 9 * DAY, NOW + 21 * DAY);
+        put(txn, 20, false, CRL_PUBLISHED, NOW - 6 * DAY, NOW - 5 * DAY);
+        put(txn, 30, false, CRL_PUBLISHED, NOW - DAY / 2, NOW + DAY / 2);
+        assert_int_equal(crl_plan_base(txn, CA, 0, NOW, &base), OK);
+        assert_int_equal(base.number, 10);
+        end(&s, txn);
+}
+
+/* What a client may still hold only ever grows younger: what lies behind an earlier delta's base is not looked at. */
+static void no_base_is_older_than_that_of_the_delta_before(void **state)
+{
+        struct fixture_store s;
+        struct txn *txn = begin(&s);
+        struct crl_row base, delta = {.number = 40, .is_delta = true, .state = CRL_PUBLISHED, .base = 20};
+
+        (void)state;
+        put(txn, 10, false, CRL_PUBLISHED, NOW - 9 * DAY, NOW + DAY);
+        put(txn, 20, false, CRL_PUBLISHED, NOW - 6 * DAY, NOW + DAY);
+        put(txn, 30, false, CRL_PUBLISHED, NOW - 3 * DAY, NOW + DAY);
+        crl_put(txn, CA, 0, &delta);
+        assert_int_equal(crl_plan_base(txn, CA, 0, NOW, &base), OK);
+        assert_int_equal(base.number, 20);
+        end(&s, txn);
+}
+
 static void a_crl_that_was_never_published_is_no_base(void **state)
 {
         struct fixture_store s;
@@ -128,6 +161,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_base_is_the_oldest_full_crl_a_client_may_still_hold),
+                cmocka_unit_test(a_crl_that_ran_out_hides_no_older_one_that_did_not),
+                cmocka_unit_test(no_base_is_older_than_that_of_the_delta_before),
                 cmocka_unit_test(a_crl_that_was_never_published_is_no_base),
                 cmocka_unit_test(the_first_crl_and_one_that_ran_out_are_due_at_once),
                 cmocka_unit_test(a_change_after_the_newest_crl_puts_it_behind),
