@@ -12,8 +12,3 @@ void job_put(struct txn *txn, const char *name, struct bytes value)
                 txn_fail(txn, ERR_RANGE);
         txn_put(txn, TABLE_JOB, bytes_str(name), value);
 }
-
-void job_delete(struct txn *txn, const char *name)
-{
-        txn_delete(txn, TABLE_JOB, bytes_str(name));
-}

@@ -29,7 +29,7 @@ enum table {
         TABLE_EVENT,       /* sequence -> who changed what, hash-chained */
         TABLE_CRL_HISTORY, /* CA key, shard, number -> a CRL reserved, signed, published */
         TABLE_CERTINFO,    /* CA key, serial -> cold facts (pki/certinfo.h) */
-        TABLE_JOB,         /* job name -> resumable cursor */
+        TABLE_JOB,         /* name -> what the engine keeps there (job.h) */
         TABLE_N,
 };
 
