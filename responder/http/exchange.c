@@ -1,11 +1,11 @@
 #include "responder/http/exchange.h"
 
 #include "base/clock.h"
-#include "responder/http/head.h"
+#include "responder/http/http1_head.h"
 
 static void render(struct service *s, const struct request *r, const struct answer *a, int64_t now_s)
 {
-        head_put(&s->out, &s->dates, r, a, now_s);
+        http1_head_put(&s->out, &s->dates, r, a, now_s);
         pipeline_put_body(&s->out, r, a);
 }
 

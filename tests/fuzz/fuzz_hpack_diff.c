@@ -6,13 +6,13 @@
  * tables they are left with are the same, entry by entry. (What is never to be indexed, RFC 7541 6.2.3, is nothing to us: we
  * pass no field on.)
  *  - SETTING, a client's SETTINGS_HEADER_TABLE_SIZE. (We announce none: to us there is nothing but RFC 7541 4.2's default.)
- *  - ANSWER, of which we write the head. nghttp2 reads out of it what head.c says in HTTP/1, whatever was set, and keeps no
+ *  - ANSWER, of which we write the head. nghttp2 reads out of it what http1_head.c says in HTTP/1, whatever was set, and keeps no
  * table.
  */
 #include <ctype.h>
 #include <nghttp2/nghttp2.h>
 
-#include "responder/http/head.h"
+#include "responder/http/http1_head.h"
 #include "responder/http/hpack.h"
 #include "responder/http/hpack_static.h"
 #include "responder/http/http2_session.h"
@@ -278,7 +278,7 @@ static struct builder fields_of_http1(const struct answer *a, int64_t now_s)
         struct builder head = {0}, fields = {0};
         char *line, *colon, *end_of_line;
 
-        head_put(&head, &service.dates, &request, a, now_s);
+        http1_head_put(&head, &service.dates, &request, a, now_s);
         builder_put_u8(&head, 0);
         HOLDS(!builder_failed(&head));
         line = (char *)head.data;
