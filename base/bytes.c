@@ -53,25 +53,17 @@ char *bytes_to_hex(struct bytes b, char *ret_text)
         return ret_text;
 }
 
-static int hex_value(uint8_t c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 enum err bytes_from_hex(struct bytes text, uint8_t *ret_data, size_t cap, size_t *ret_len)
 {
         if (text.len % 2 != 0)
                 return ERR_INVALID;
         for (size_t i = 0; i < text.len; i++)
-                if (hex_value(text.data[i]) < 0)
+                if (bytes_hex_value(text.data[i]) < 0)
                         return ERR_INVALID;
         if (text.len / 2 > cap)
                 return ERR_RANGE;
         for (size_t i = 0; i < text.len / 2; i++)
-                ret_data[i] = (uint8_t)(hex_value(text.data[2 * i]) << 4 | hex_value(text.data[2 * i + 1]));
+                ret_data[i] = (uint8_t)(bytes_hex_value(text.data[2 * i]) << 4 | bytes_hex_value(text.data[2 * i + 1]));
         *ret_len = text.len / 2;
         return OK;
 }

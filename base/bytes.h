@@ -130,6 +130,15 @@ MUST_CHECK enum err bytes_take_block32(struct bytes *in, struct bytes *ret_block
 
 /* Lower-case hex, NUL-terminated; `ret_text` holds at least 2 * b.len + 1. Returns ret_text. */
 char *bytes_to_hex(struct bytes b, char *ret_text);
+/* 0..15; -1: no hex digit. */
+static inline int bytes_hex_value(uint8_t c)
+{
+        unsigned digit = c - (unsigned)'0', letter = (c | 0x20u) - 'a';
+
+        if (digit < 10)
+                return (int)digit;
+        return letter < 6 ? (int)letter + 10 : -1;
+}
 /* Hex digits in either case, an even number of them (no separators). ERR_INVALID otherwise, ERR_RANGE if longer than cap. */
 MUST_CHECK enum err bytes_from_hex(struct bytes text, uint8_t *ret_data, size_t cap, size_t *ret_len);
 

@@ -19,14 +19,6 @@ static const uint32_t PLACES[4][256] = {DIGITS(0), DIGITS(1), DIGITS(2), DIGITS(
 #undef RUN4
 #undef PLACE
 
-static int hex_value(uint8_t c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The octet that the %-escape at the front of `in` stands for, which is taken. A space means '+': somebody's form decoder was
  * at work (req 1.3). */
 static enum err take_escape(struct bytes *in, uint8_t *ret_octet)
@@ -35,8 +27,8 @@ static enum err take_escape(struct bytes *in, uint8_t *ret_octet)
 
         if (in->len < 3)
                 return ERR_INVALID;
-        high = hex_value(in->data[1]);
-        low = hex_value(in->data[2]);
+        high = bytes_hex_value(in->data[1]);
+        low = bytes_hex_value(in->data[2]);
         if (high < 0 || low < 0)
                 return ERR_INVALID;
         *ret_octet = (uint8_t)(high << 4 | low);

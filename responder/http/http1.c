@@ -449,11 +449,6 @@ static enum err take_octets(struct parser *p, size_t n, struct bytes *ret_octets
         return OK;
 }
 
-static unsigned hex_digit(uint8_t c)
-{
-        return c <= '9' ? c - (unsigned)'0' : (c | 0x20u) - 'a' + 10;
-}
-
 /* chunk-size [ ";" chunk-ext ]: extensions are skipped (RFC 9112 7.1.1), white space before them is not. */
 static enum err read_chunk_size(struct parser *p, size_t *ret_size)
 {
@@ -469,7 +464,7 @@ static enum err read_chunk_size(struct parser *p, size_t *ret_size)
         if (n_digits < line.len && (line.data[n_digits] != ';' || !all_are(slice(line, n_digits, line.len), C_VALUE)))
                 return refuse(p, 400);
         for (size_t i = 0; i < n_digits; i++)
-                size = size << 4 | hex_digit(line.data[i]);
+                size = size << 4 | (size_t)bytes_hex_value(line.data[i]);
         *ret_size = size;
         return OK;
 }
