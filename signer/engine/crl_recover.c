@@ -1,16 +1,9 @@
 /* crl_recover: one transaction over the newest CRLs of every issuer and shard. */
 #include "signer/engine/crl_recover.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
 #include "signer/engine/engine.h"
 #include "store/crl_history.h"
-
-struct recover_op {
-        struct task task;
-        struct engine *engine;
-};
 
 static unsigned fail_reserved(struct txn *txn, uint32_t ca_key, uint16_t shard)
 {
@@ -32,7 +25,7 @@ static unsigned fail_reserved(struct txn *txn, uint32_t ca_key, uint16_t shard)
 
 static enum err recover_work(struct task *task, struct txn *txn)
 {
-        struct engine *e = task_owner(task, struct recover_op, task)->engine;
+        struct engine *e = task_owner(task, struct crl_recover, task)->engine;
         unsigned n = 0;
 
         for (unsigned i = 0; i < e->issuers->n; i++) {
@@ -46,18 +39,9 @@ static enum err recover_work(struct task *task, struct txn *txn)
         return OK;
 }
 
-static void recover_done(struct task *task)
-{
-        free(task_owner(task, struct recover_op, task));
-}
-
 enum err crl_recover(struct engine *e)
 {
-        struct recover_op *op = calloc(1, sizeof(*op));
-
-        if (!op)
-                return ERR_NOMEM;
-        *op = (struct recover_op){.task = {.priority = TASK_TRUTH, .work = recover_work, .done = recover_done}, .engine = e};
-        writer_submit(&e->writer, &op->task);
+        e->crl_recover = (struct crl_recover){.task = {.priority = TASK_TRUTH, .work = recover_work}, .engine = e};
+        writer_submit(&e->writer, &e->crl_recover.task);
         return OK;
 }

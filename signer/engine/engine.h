@@ -12,6 +12,7 @@
 #include "signer/engine/bulk.h"
 #include "signer/engine/control.h"
 #include "signer/engine/crl_builder.h"
+#include "signer/engine/crl_recover.h"
 #include "signer/engine/engine_clock.h"
 #include "signer/engine/issuer.h"
 #include "signer/engine/live_window.h"
@@ -52,6 +53,7 @@ struct engine {
         struct writeback writeback;
         struct bulk bulk;
         struct refresh refresh;
+        struct crl_recover crl_recover;
         struct crl_builder crls;
         struct schedule schedule;
         struct window_purger window_purger;
