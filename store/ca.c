@@ -70,16 +70,10 @@ enum err ca_get(struct txn *txn, uint32_t id, struct ca *ret_ca)
 
 enum err ca_next(struct txn *txn, uint32_t *id, struct ca *ret_ca)
 {
-        _cleanup_(cursor_close) struct cursor c = {0};
-        struct key from = key_id(*id + 1);
-        struct bytes key, value;
+        struct bytes value;
         uint32_t found;
-        enum err e = *id == UINT32_MAX ? ERR_NOT_FOUND : cursor_open(&c, txn, TABLE_CA, BYTES_NONE, key_bytes(&from));
+        enum err e = row_after(txn, TABLE_CA, *id, &found, &value);
 
-        if (e == OK)
-                e = cursor_next(&c, &key, &value);
-        if (e == OK)
-                e = row_error(bytes_take_u32(&key, &found));
         if (e == OK)
                 e = read_ca(value, found, ret_ca);
         if (e == OK)

@@ -1,6 +1,8 @@
 /* row: see row.h. */
 #include "store/row.h"
 
+#include "base/cleanup.h"
+
 void row_put_signed(
         struct txn *txn, enum table table, struct bytes key, struct bytes head, struct bytes signature, size_t reserve)
 {
@@ -24,4 +26,20 @@ void row_put_built(struct txn *txn, enum table table, struct bytes key, const st
                 txn_fail(txn, ERR_NOMEM);
         else
                 txn_put(txn, table, key, builder_bytes(b));
+}
+
+enum err row_after(struct txn *txn, enum table table, uint32_t id, uint32_t *ret_id, struct bytes *ret_value)
+{
+        _cleanup_(cursor_close) struct cursor c = {0};
+        struct key from = key_id(id + 1);
+        struct bytes key, value;
+        enum err e = id == UINT32_MAX ? ERR_NOT_FOUND : cursor_open(&c, txn, table, BYTES_NONE, key_bytes(&from));
+
+        if (e == OK)
+                e = cursor_next(&c, &key, &value);
+        if (e == OK)
+                e = row_error(bytes_take_u32(&key, ret_id));
+        if (e == OK)
+                *ret_value = value;
+        return e;
 }

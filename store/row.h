@@ -25,6 +25,9 @@ void row_put_signed(
 /* Puts what was built; a builder that failed fails the transaction. */
 void row_put_built(struct txn *txn, enum table table, struct bytes key, const struct builder *b);
 
+/* The row whose key is the next id above `id`. The value is the transaction's. ERR_NOT_FOUND at the end. */
+MUST_CHECK enum err row_after(struct txn *txn, enum table table, uint32_t id, uint32_t *ret_id, struct bytes *ret_value);
+
 /* A malformed row of our own means that the store contradicts itself. */
 MUST_CHECK static inline enum err row_error(enum err e)
 {

@@ -65,16 +65,10 @@ enum err signer_get(struct txn *txn, uint32_t id, struct signer *ret_signer)
 
 enum err signer_next(struct txn *txn, uint32_t *id, struct signer *ret_signer)
 {
-        _cleanup_(cursor_close) struct cursor c = {0};
-        struct key from = key_id(*id + 1);
-        struct bytes key, value;
+        struct bytes value;
         uint32_t found;
-        enum err e = *id == UINT32_MAX ? ERR_NOT_FOUND : cursor_open(&c, txn, TABLE_SIGNER, BYTES_NONE, key_bytes(&from));
+        enum err e = row_after(txn, TABLE_SIGNER, *id, &found, &value);
 
-        if (e == OK)
-                e = cursor_next(&c, &key, &value);
-        if (e == OK)
-                e = row_error(bytes_take_u32(&key, &found));
         if (e == OK)
                 e = read_signer(value, found, ret_signer);
         if (e == OK)
