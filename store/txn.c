@@ -282,15 +282,20 @@ enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct byt
         return txn_seek_end(txn, &seek, ret_value);
 }
 
+/* NULL: the transaction failed, or fails now since it is not one that writes. */
+static MDB_cursor *write_cursor(struct txn *txn, enum table table)
+{
+        if (!txn->is_write)
+                txn_fail(txn, ERR_DENIED);
+        return kept_cursor(txn, table);
+}
+
 uint8_t *txn_put_room(struct txn *txn, enum table table, struct bytes key, size_t len)
 {
         MDB_val k = to_val(key), v = {len, NULL};
-        MDB_cursor *cursor;
+        MDB_cursor *cursor = write_cursor(txn, table);
         int rc;
 
-        if (!txn->is_write)
-                txn_fail(txn, ERR_DENIED);
-        cursor = kept_cursor(txn, table);
         if (!cursor)
                 return NULL;
         rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE);
@@ -312,12 +317,9 @@ void txn_put(struct txn *txn, enum table table, struct bytes key, struct bytes v
 void txn_delete(struct txn *txn, enum table table, struct bytes key)
 {
         MDB_val k = to_val(key);
-        MDB_cursor *cursor;
+        MDB_cursor *cursor = write_cursor(txn, table);
         int rc;
 
-        if (!txn->is_write)
-                txn_fail(txn, ERR_DENIED);
-        cursor = kept_cursor(txn, table);
         if (!cursor)
                 return;
         rc = mdb_cursor_get(cursor, &k, NULL, MDB_SET);
