@@ -82,6 +82,53 @@ void fixture_expect_reject(struct intake *in, size_t i, uint32_t line, const cha
                 fail_msg("'%s' does not hold '%s'", text, words);
 }
 
+static uint32_t count_lines(const char *text)
+{
+        uint32_t n = 0;
+
+        for (const char *at = strchr(text, '\n'); at; at = strchr(at + 1, '\n'))
+                n++;
+        return n;
+}
+
+void fixture_expect_bad_lines(const char *good, const struct bad_line *bad)
+{
+        for (; bad->line; bad++) {
+                char text[256];
+                OPEN(ROWFILE_IMPORT);
+
+                assert_true(snprintf(text, sizeof(text), "%s%s\n", good, bad->line) < (int)sizeof(text));
+                fixture_read(&in, text);
+                fixture_sort(&in, 1, 1);
+                fixture_expect_reject(&in, 0, count_lines(good) + 1, bad->words);
+        }
+}
+
+static void expect_refused(const struct intake *in, enum err e, const char *why, const char *words)
+{
+        assert_int_equal(e, ERR_INVALID);
+        if (!strstr(why, words))
+                fail_msg("'%s' does not hold '%s'", why, words);
+        assert_int_equal(in->rows.n, 0);
+        assert_int_equal(in->rejects.n, 0);
+}
+
+void fixture_expect_refused(struct intake *in, const char *name, struct bytes content, const char *words)
+{
+        char why[INTAKE_WHY_MAX] = "";
+        enum err e = intake_content(in, name, content, why);
+
+        expect_refused(in, e, why, words);
+}
+
+void fixture_expect_file_refused(struct intake *in, const char *name, const char *words)
+{
+        char why[INTAKE_WHY_MAX] = "";
+        enum err e = intake_path(in, fixture_path(name), why);
+
+        expect_refused(in, e, why, words);
+}
+
 void fixture_info(const struct intake *in, const char *serial, struct certinfo *ret)
 {
         const struct row *row = fixture_row(in, serial);

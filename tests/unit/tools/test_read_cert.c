@@ -4,10 +4,6 @@
 #include "pki/certinfo.h"
 #include "tools/pem.h"
 
-#define OPEN(kind)                                                                                                          \
-        __attribute__((cleanup(intake_done))) struct intake in = {0};                                                       \
-        fixture_open(&in, kind)
-
 static void a_bundle_yields_each_certificate_with_its_facts(void **state)
 {
         struct certinfo info;

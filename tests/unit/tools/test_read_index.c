@@ -1,10 +1,6 @@
 /* index.txt of `openssl ca`: one that it made, and lines as its source has them (apps/ca.c). */
 #include "tests/unit/tools/fixture.h"
 
-#define OPEN(kind)                                                                                                          \
-        __attribute__((cleanup(intake_done))) struct intake in = {0};                                                       \
-        fixture_open(&in, kind)
-
 static void what_openssl_wrote_is_read(void **state)
 {
         OPEN(ROWFILE_IMPORT);
@@ -49,9 +45,7 @@ static void each_form_of_date_and_reason_is_understood(void **state)
 
 static void every_bad_line_is_named_with_its_reason(void **state)
 {
-        static const struct {
-                const char *line, *words;
-        } bad[] = {
+        static const struct bad_line bad[] = {
                 {"V\t310102030405Z\t01", "six fields"},
                 {"X\t310102030405Z\t\t01\tunknown\t/CN=a", "neither V, R nor E"},
                 {"V\t311302030405Z\t\t01\tunknown\t/CN=a", "date of expiry"},
@@ -60,28 +54,19 @@ static void every_bad_line_is_named_with_its_reason(void **state)
                 {"R\t310102030405Z\t\t01\tunknown\t/CN=a", "date of the revocation"},
                 {"R\t310102030405Z\t290101000000Z,boredom\t01\tunknown\t/CN=a", "reason of the revocation"},
                 {"R\t310102030405Z\t290101000000Z,keyTime\t01\tunknown\t/CN=a", "date of the compromise"},
+                {0},
         };
 
         (void)state;
-        for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-                char text[256];
-                OPEN(ROWFILE_IMPORT);
-
-                snprintf(text, sizeof(text), "V\t310102030405Z\t\tFF\tunknown\t/CN=a\n%s\n", bad[i].line);
-                fixture_read(&in, text);
-                fixture_sort(&in, 1, 1);
-                fixture_expect_reject(&in, 0, 2, bad[i].words);
-        }
+        fixture_expect_bad_lines("V\t310102030405Z\t\tFF\tunknown\t/CN=a\n", bad);
 }
 
 static void an_index_is_no_revocation_list(void **state)
 {
-        char why[INTAKE_WHY_MAX] = "";
         OPEN(ROWFILE_REVOKE);
 
         (void)state;
-        assert_int_equal(intake_path(&in, fixture_path("index.txt"), why), ERR_INVALID);
-        assert_non_null(strstr(why, "no revocation list"));
+        fixture_expect_file_refused(&in, "index.txt", "no revocation list");
 }
 
 int main(void)

@@ -8,10 +8,6 @@
 #include "pki/certinfo.h"
 #include "tests/unit/base/fail_alloc.h"
 
-#define OPEN(kind)                                                                                                          \
-        __attribute__((cleanup(intake_done))) struct intake in = {0};                                                       \
-        fixture_open(&in, kind)
-
 static void serials_are_sorted_as_the_rowfile_wants_them(void **state)
 {
         struct rowfile file;
