@@ -15,9 +15,13 @@
 #include "signer/engine/writer.h"
 #include "store/job.h"
 
+struct gate {
+        sem_t begun, open;
+};
+
 struct probe {
         struct task task;
-        sem_t *begin, *wait; /* posts `begin` and waits for `wait`, if set */
+        struct gate *gate; /* says there that it has begun, and waits for it to open; NULL: does not */
         const char *name;
         enum err returns;
         bool is_done;
@@ -29,10 +33,10 @@ static enum err probe_work(struct task *task, struct txn *txn)
 {
         struct probe *p = task_owner(task, struct probe, task);
 
-        if (p->begin)
-                sem_post(p->begin);
-        if (p->wait)
-                sem_wait(p->wait);
+        if (p->gate) {
+                sem_post(&p->gate->begun);
+                sem_wait(&p->gate->open);
+        }
         strcat(order, p->name);
         if (txn)
                 job_put(txn, p->name, BYTES_LIT("x"));
@@ -59,30 +63,35 @@ static void reap_until(struct runner *r, const struct probe *p)
         }
 }
 
+/* Starts the runner, busy with this one until its gate is opened: what is submitted meanwhile waits. */
+static void start_busy(struct runner *r, struct probe *p, struct gate *g)
+{
+        order[0] = '\0';
+        sem_init(&g->begun, 0, 0);
+        sem_init(&g->open, 0, 0);
+        p->gate = g;
+        assert_int_equal(runner_start(r), OK);
+        runner_submit(r, &p->task);
+        sem_wait(&g->begun);
+}
+
 static void a_revocation_goes_before_what_was_submitted_earlier(void **state)
 {
         struct runner r = {.name = "test"};
         struct probe first = probe(TASK_HOUSEKEEPING, "f"), low = probe(TASK_HOUSEKEEPING, "h"),
                      signatures = probe(TASK_SIGNATURES, "s"), stage = probe(TASK_STAGE, "g"),
                      stage2 = probe(TASK_STAGE, "G"), truth = probe(TASK_TRUTH, "t");
-        sem_t begin, wait;
+        struct gate g;
 
         (void)state;
-        order[0] = '\0';
-        sem_init(&begin, 0, 0);
-        sem_init(&wait, 0, 0);
-        first.begin = &begin;
-        first.wait = &wait;
-        assert_int_equal(runner_start(&r), OK);
-        runner_submit(&r, &first.task);
-        sem_wait(&begin); /* it is under way: the others wait */
+        start_busy(&r, &first, &g);
         runner_submit(&r, &low.task);
         runner_submit(&r, &signatures.task);
         runner_submit(&r, &stage.task);
         runner_submit(&r, &stage2.task);
         runner_submit(&r, &truth.task);
         assert_int_equal(runner_waiting(&r), 5);
-        sem_post(&wait);
+        sem_post(&g.open);
         reap_until(&r, &low);
         assert_string_equal(order, "ftgGsh");
         runner_stop(&r);
@@ -92,22 +101,15 @@ static void what_is_submitted_again_lets_the_more_urgent_pass(void **state)
 {
         struct runner r = {.name = "test"};
         struct probe chunk = probe(TASK_STAGE, "c"), truth = probe(TASK_TRUTH, "t");
-        sem_t begin, wait;
+        struct gate g;
 
         (void)state;
-        order[0] = '\0';
-        sem_init(&begin, 0, 0);
-        sem_init(&wait, 0, 0);
-        chunk.begin = &begin;
-        chunk.wait = &wait;
-        assert_int_equal(runner_start(&r), OK);
-        runner_submit(&r, &chunk.task);
-        sem_wait(&begin);
+        start_busy(&r, &chunk, &g);
         runner_submit(&r, &truth.task);
-        sem_post(&wait);
+        sem_post(&g.open);
         reap_until(&r, &chunk);
         chunk.is_done = false;
-        chunk.begin = chunk.wait = NULL;
+        chunk.gate = NULL;
         runner_submit(&r, &chunk.task);
         reap_until(&r, &chunk);
         reap_until(&r, &truth);
