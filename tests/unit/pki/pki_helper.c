@@ -157,3 +157,13 @@ struct bytes helper_hex(const char *hex)
         assert_false(builder_failed(&b));
         return builder_bytes(&b);
 }
+
+void helper_read_rows(const struct helper_row *rows, enum err (*read)(struct bytes in))
+{
+        for (const struct helper_row *row = rows; row->hex; row++) {
+                enum err e = read(helper_hex(row->hex));
+
+                if (e != row->want)
+                        fail_msg("%s: %s", row->why, err_text(e));
+        }
+}

@@ -46,3 +46,10 @@ struct bytes helper_random_serial(uint8_t ret_memory[20]);
 /* The bytes of hex, where "30{...}" is a tag and a content whose length is put in, and spaces mean nothing:
  * "30{020101 04{aabb}}". In static memory, of which the last 8 live. */
 struct bytes helper_hex(const char *hex);
+
+struct helper_row {
+        const char *why, *hex;
+        enum err want;
+};
+/* Each row's bytes, up to the row of zeros, are read as it wants; where not, the test fails with its `why`. */
+void helper_read_rows(const struct helper_row *rows, enum err (*read)(struct bytes in));

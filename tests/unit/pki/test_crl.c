@@ -297,12 +297,16 @@ static void an_entry_in_pieces_asks_for_more_until_it_is_whole(void **state)
 #define OTHER "30{06{551d7f} 04{0500}}"
 #define OTHER_CRITICAL "30{06{551d7f} 0101ff 04{0500}}"
 
+static enum err read_entry(struct bytes in)
+{
+        struct crl_entry entry;
+
+        return crl_read_entry(&in, &entry);
+}
+
 static void entries_with_wrong_or_foreign_meaning_are_refused(void **state)
 {
-        static const struct {
-                const char *why, *hex;
-                enum err want;
-        } rows[] = {
+        static const struct helper_row rows[] = {
                 {"as it should be", "30{" SERIAL WHEN "}", OK},
                 {"with a reason", "30{" SERIAL WHEN "30{" REASON("01") "}}", OK},
                 {"reason 7 (RFC 5280 5.3.1)", "30{" SERIAL WHEN "30{" REASON("07") "}}", ERR_INVALID},
@@ -321,17 +325,11 @@ static void entries_with_wrong_or_foreign_meaning_are_refused(void **state)
                 {"no time", "30{" SERIAL "}", ERR_INVALID},
                 {"an element after the extensions", "30{" SERIAL WHEN "30{" REASON("01") "} 0500}", ERR_INVALID},
                 {"a SET", "31{" SERIAL WHEN "}", ERR_INVALID},
+                {0},
         };
 
         (void)state;
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct bytes in = helper_hex(rows[i].hex);
-                struct crl_entry entry;
-                enum err e = crl_read_entry(&in, &entry);
-
-                if (e != rows[i].want)
-                        fail_msg("%s: %s", rows[i].why, err_text(e));
-        }
+        helper_read_rows(rows, read_entry);
 }
 
 #define V2 "020101"
@@ -340,23 +338,20 @@ static void entries_with_wrong_or_foreign_meaning_are_refused(void **state)
 #define NEXT "17{3236303932323139313332305a}"
 #define ENTRY "30{" SERIAL WHEN "}"
 
-static enum err read_head_of(const char *hex)
+static enum err read_head_of(struct bytes content)
 {
         _cleanup_(builder_done) struct builder b = {0};
         struct crl_info info;
         size_t tbs_len, mark = der_begin(&b, DER_SEQUENCE);
 
-        builder_put(&b, helper_hex(hex));
+        builder_put(&b, content);
         der_end(&b, mark);
         return crl_read_tbs_head(builder_bytes(&b), &tbs_len, &info);
 }
 
 static void heads_not_of_a_v2_crl_are_refused(void **state)
 {
-        static const struct {
-                const char *why, *hex;
-                enum err want;
-        } rows[] = {
+        static const struct helper_row rows[] = {
                 {"as it should be", V2 ALG ISSUER WHEN NEXT, OK},
                 {"with an entry", V2 ALG ISSUER WHEN NEXT "30{" ENTRY "}", OK},
                 {"v1 (RFC 5280 5.1.2.1)", ALG ISSUER WHEN NEXT, ERR_UNSUPPORTED},
@@ -370,15 +365,11 @@ static void heads_not_of_a_v2_crl_are_refused(void **state)
                 {"an empty list (RFC 5280 5.1.2.6, req 4.6)", V2 ALG ISSUER WHEN NEXT "30{}", ERR_INVALID},
                 {"a list longer than the whole", V2 ALG ISSUER WHEN NEXT "3030" ENTRY, ERR_INVALID},
                 {"an issuer that is none", V2 ALG "0500" WHEN NEXT, ERR_INVALID},
+                {0},
         };
 
         (void)state;
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                enum err e = read_head_of(rows[i].hex);
-
-                if (e != rows[i].want)
-                        fail_msg("%s: %s", rows[i].why, err_text(e));
-        }
+        helper_read_rows(rows, read_head_of);
 }
 
 #define TAIL(extensions) "a0{30{" extensions "}}"
@@ -386,12 +377,16 @@ static void heads_not_of_a_v2_crl_are_refused(void **state)
 #define NUMBER_OF(hex) "30{06{551d14} 04{02{" hex "}}}"
 #define IDP(content) "30{06{551d1c} 0101ff 04{30{" content "}}}"
 
+static enum err read_tail(struct bytes in)
+{
+        struct crl_info info = {0};
+
+        return crl_read_tbs_tail(in, &info);
+}
+
 static void tails_with_wrong_or_foreign_meaning_are_refused(void **state)
 {
-        static const struct {
-                const char *why, *hex;
-                enum err want;
-        } rows[] = {
+        static const struct helper_row rows[] = {
                 {"nothing at all", "", OK},
                 {"a number", TAIL(NUMBER), OK},
                 {"no extension", TAIL(""), ERR_INVALID},
@@ -409,16 +404,11 @@ static void tails_with_wrong_or_foreign_meaning_are_refused(void **state)
                 {"FALSE, spelt out (X.690 11.5)", TAIL(IDP("81{00}")), ERR_INVALID},
                 {"flags out of order", TAIL(IDP("82{ff}81{ff}")), ERR_INVALID},
                 {"something trails", TAIL(NUMBER) "0500", ERR_INVALID},
+                {0},
         };
 
         (void)state;
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct crl_info info = {0};
-                enum err e = crl_read_tbs_tail(helper_hex(rows[i].hex), &info);
-
-                if (e != rows[i].want)
-                        fail_msg("%s: %s", rows[i].why, err_text(e));
-        }
+        helper_read_rows(rows, read_tail);
 }
 
 /* RFC 5280 5.1.1.2, req 4.1. */
