@@ -1,5 +1,6 @@
 """Real daemons, started through ./dev up as a user would, and what tests ask of them."""
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -237,14 +238,24 @@ def make_house():
     return House(directory)
 
 
+@contextlib.contextmanager
+def open_house(certs, revoked, *options):
+    """One that is up, and is taken down and away at the end; what still runs because that failed, or its setting up, is killed."""
+    h = make_house()
+    try:
+        h.up("--certs", certs, "--revoked", revoked, "--listen", f"127.0.0.1:{free_port()}", *options)
+        yield h
+        h.down()
+    finally:
+        kill_leftovers(h)
+        shutil.rmtree(h.dir, ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 def house():
     """One house for a whole module: 2,000 certificates, 100 revoked, P-256."""
-    h = make_house()
-    h.up("--certs", 2000, "--revoked", 100, "--listen", f"127.0.0.1:{free_port()}")
-    yield h
-    h.down()
-    shutil.rmtree(h.dir, ignore_errors=True)
+    with open_house(2000, 100) as h:
+        yield h
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """HTTP/2 by hand (RFC 9113, RFC 7541): frames as octets, so that a test can say what no well-behaved client would. Nothing here checks
 what is sent; what comes back is read strictly."""
-import shutil
 import socket
 import ssl
 import struct
@@ -10,7 +9,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import free_port, kill_leftovers, make_house
+from conftest import free_port, open_house
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 ACK, END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY = 1, 1, 4, 8, 32
@@ -382,17 +381,11 @@ def make_certificate(house):
 @pytest.fixture(scope="module")
 def house():
     """CRLs of more than a window's 65,535 octets, surrogate tags, and TLS."""
-    h = make_house()
-    try:
-        h.up("--certs", 2400, "--revoked", 2200, "--listen", f"127.0.0.1:{free_port()}")
+    with open_house(2400, 2200) as h:
         make_certificate(h)
         h.configure("responder", f'tls_listen: ["127.0.0.1:{h.tls_port}"]', "tags: Surrogate-Key")
         h.settle()  # two that ask the same shall get the same
         yield h
-        h.down()
-    finally:
-        kill_leftovers(h)
-        shutil.rmtree(h.dir, ignore_errors=True)
 
 
 def clear(house):

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,22 +12,19 @@ import urllib.parse
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from conftest import ROOT, UNLIKELY, free_port, make_house, wait_for
+from conftest import ROOT, UNLIKELY, free_port, open_house, wait_for
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*\})? ([0-9.]+|\+Inf|NaN)$')
 
 
 @pytest.fixture(scope="module")
 def house():
-    h = make_house()
-    h.up("--certs", 500, "--revoked", 50, "--workers", 2, "--listen", f"127.0.0.1:{free_port()}")
-    h.admin = free_port()
-    h.configure("responder", f"admin_listen: 127.0.0.1:{h.admin}", f"access_log: {h.dir / 'access.log'}")
-    h.settle()
-    wait_for(lambda: ask(h, "/healthz")[0] == 200, what="the admin process")
-    yield h
-    h.down()
-    shutil.rmtree(h.dir, ignore_errors=True)
+    with open_house(500, 50, "--workers", 2) as h:
+        h.admin = free_port()
+        h.configure("responder", f"admin_listen: 127.0.0.1:{h.admin}", f"access_log: {h.dir / 'access.log'}")
+        h.settle()
+        wait_for(lambda: ask(h, "/healthz")[0] == 200, what="the admin process")
+        yield h
 
 
 def ask(house, path, method="GET"):

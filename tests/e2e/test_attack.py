@@ -7,7 +7,6 @@ import http.client
 import os
 import pathlib
 import random
-import shutil
 import socket
 import ssl
 import struct
@@ -19,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
-from conftest import cert_id, free_port, kill_leftovers, make_house, ocsp_request, tlv, wait_for
+from conftest import cert_id, free_port, ocsp_request, open_house, tlv, wait_for
 from store_place import CA_PATH, CRL_PATH, StorePlace
 
 SLOWLORIS = 2000
@@ -47,16 +46,10 @@ def configure(house, responder="", sign="", issuer=()):
 @pytest.fixture(scope="module")
 def attacked():
     """A house with short timeouts, that echoes nonces and signs few of them."""
-    h = make_house()
-    try:
-        h.up("--certs", 2000, "--revoked", 100, "--listen", f"127.0.0.1:{free_port()}")
+    with open_house(2000, 100) as h:
         configure(h, f"  header_timeout: {HEADER_TIMEOUT_S}s\n", f"sign:\n  extras_rate: {EXTRAS_RATE}\n", ["nonce: echo"])
         h.settle()
         yield h
-        h.down()
-    finally:
-        kill_leftovers(h)
-        shutil.rmtree(h.dir, ignore_errors=True)
 
 
 def address(house):

@@ -9,7 +9,7 @@ import urllib.parse
 import pytest
 from cryptography.x509 import ocsp
 
-from conftest import ROOT, free_port, make_house, wait_for
+from conftest import ROOT, free_port, open_house, wait_for
 
 N = 10_000
 
@@ -17,14 +17,11 @@ N = 10_000
 @pytest.fixture(scope="module")
 def house():
     """Enough certificates to revoke ten thousand, with tags for Varnish."""
-    h = make_house()
-    h.up("--certs", N + 200, "--revoked", 100, "--listen", f"127.0.0.1:{free_port()}")
-    h.configure("responder", "tags: xkey")
-    h.settle()
-    wait_for(lambda: h.http("/ca/demo-ca.cer")[1]["xkey"] == "issuer-demo-ca", what="the reload")
-    yield h
-    h.down()
-    shutil.rmtree(h.dir, ignore_errors=True)
+    with open_house(N + 200, 100) as h:
+        h.configure("responder", "tags: xkey")
+        h.settle()
+        wait_for(lambda: h.http("/ca/demo-ca.cer")[1]["xkey"] == "issuer-demo-ca", what="the reload")
+        yield h
 
 
 def origin(house):

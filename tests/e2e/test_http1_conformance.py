@@ -1,14 +1,13 @@
 """HTTP/1.1 to the letter (RFC 9112): what a connection's octets get, answer by answer. One row: what is said, which statuses come back in
 which order, and whether the connection goes on. What is malformed by itself: test_attack.py; the parser alone: test_http1.c."""
 import os
-import shutil
 import socket
 from typing import NamedTuple
 
 import pytest
 from cryptography.x509 import ocsp
 
-from conftest import free_port, kill_leftovers, make_house
+from conftest import open_house
 from h2raw import clear, make_certificate, secure
 from test_attack import configure
 
@@ -125,16 +124,10 @@ ROWS = [
 @pytest.fixture(scope="module")
 def house():
     """It echoes nonces, so that a request with one waits for a signature; and TLS."""
-    h = make_house()
-    try:
-        h.up("--certs", 200, "--revoked", 20, "--listen", f"127.0.0.1:{free_port()}")
+    with open_house(200, 20) as h:
         make_certificate(h)
         configure(h, f'  tls_listen: ["127.0.0.1:{h.tls_port}"]\n', "sign:\n  extras_rate: 1000\n", ["nonce: echo"])
         yield h
-        h.down()
-    finally:
-        kill_leftovers(h)
-        shutil.rmtree(h.dir, ignore_errors=True)
 
 
 # ---- the client ----

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from cryptography.x509 import ocsp
 
-from conftest import free_port, make_house, wait_for
+from conftest import free_port, open_house, wait_for
 
 
 def run(*words, stdin=None, timeout=60, check=True):
@@ -43,15 +43,11 @@ def reload(house, marker="reloaded"):
 
 @pytest.fixture(scope="module")
 def tls_house():
-    house = make_house()
-    house.up("--certs", 3000, "--revoked", 1000, "--listen", f"127.0.0.1:{free_port()}")
-    make_certificate(house.dir, "first")
-    house.tls_port = free_port()
-    file = house.dir / "tocsin.yaml"
-    file.write_text(re.sub(r"^responder:\n", f'responder:\n  tls_listen: ["127.0.0.1:{house.tls_port}"]\n', file.read_text(), flags=re.M))
-    reload(house)
-    yield house
-    house.down()
+    with open_house(3000, 1000) as house:
+        make_certificate(house.dir, "first")
+        house.tls_port = free_port()
+        house.configure("responder", f'tls_listen: ["127.0.0.1:{house.tls_port}"]')
+        yield house
 
 
 def url(house, path="/"):

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
@@ -13,19 +12,16 @@ import urllib.parse
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from conftest import free_port, make_house, wait_for
+from conftest import free_port, open_house, wait_for
 
 KILLED = re.compile(r"died and is replaced pid=\d+ signal=(\d+)")
 
 
 @pytest.fixture
 def house():
-    h = make_house()
-    h.up("--certs", 600, "--revoked", 50, "--workers", 2, "--listen", f"127.0.0.1:{free_port()}")
-    yield h
-    killed = KILLED.findall(h.log("responder"))
-    h.down()
-    shutil.rmtree(h.dir, ignore_errors=True)
+    with open_house(600, 50, "--workers", 2) as h:
+        yield h
+        killed = KILLED.findall(h.log("responder"))
     assert not killed, "workers were killed"
 
 
