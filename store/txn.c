@@ -208,12 +208,16 @@ static MDB_cursor *kept_cursor(struct txn *txn, enum table table)
         return txn->err == OK ? txn->cursors[table] : NULL;
 }
 
+/* LMDB trusts its pages. So it is not asked in a turn that took too long, whose pages may be another commit's by now; from one that did
+ * not, it has as long again. */
 static enum err get_by_lmdb(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value)
 {
         MDB_val k = to_val(key), v;
         MDB_cursor *cursor = txn->is_write ? kept_cursor(txn, table) : NULL;
         int rc;
 
+        if (!txn_is_sound(txn))
+                return ERR_STALE;
         if (txn->is_write && !cursor)
                 return txn->err;
         rc = cursor ? mdb_cursor_get(cursor, &k, &v, MDB_SET_KEY) : mdb_get(txn->lmdb, txn->env->dbi[table], &k, &v);
@@ -230,6 +234,8 @@ static enum err load_tree(struct txn *txn, enum table table)
         MDB_envinfo info;
         MDB_stat stat;
 
+        if (!txn_is_sound(txn))
+                return ERR_STALE;
         if (mdb_env_info(txn->env->lmdb, &info) != 0 || mdb_env_stat(txn->env->lmdb, &stat) != 0)
                 return ERR_UNSUPPORTED;
         if (mdb_get(txn->lmdb, txn->env->names, &k, &v) != 0)
@@ -350,6 +356,8 @@ enum err cursor_open(struct cursor *ret, struct txn *txn, enum table table, stru
         MDB_val k = to_val(start), v;
         int rc;
 
+        if (!txn_is_sound(txn))
+                return ERR_STALE;
         if (prefix.len > KEY_MAX)
                 return ERR_RANGE;
         rc = mdb_cursor_open(txn->lmdb, txn->env->dbi[table], &mdb);

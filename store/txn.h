@@ -44,6 +44,7 @@ bool txn_is_sound(const struct txn *txn);
 /* The id of the commit this transaction sees. */
 uint64_t txn_id(const struct txn *txn);
 
+/* ERR_STALE, here and at a cursor's opening: in a turn that took too long LMDB is asked nothing. */
 MUST_CHECK enum err txn_get(struct txn *txn, enum table table, struct bytes key, struct bytes *ret_value);
 /* The same in steps, between which others may be taken (tree.h). Only a turn gains by it. `key` stays in place until the end. */
 struct txn_seek {

@@ -156,6 +156,33 @@ static void what_a_stale_turn_read_is_in_no_cache(void **state)
         env_close(reader);
 }
 
+/* LMDB trusts its pages, and those of an old turn may be written over. */
+static void an_old_turn_asks_lmdb_nothing(void **state)
+{
+        static const uint8_t large[9000]; /* on pages of its own */
+        struct store *s = *state;
+        struct env *reader = store_reader(s);
+        struct txn *turn, *txn = store_begin(s);
+        struct cursor cursor;
+        struct bytes value;
+
+        txn_put(txn, TABLE_CERTINFO, BYTES_LIT("large"), BYTES_OF(large));
+        txn_put(txn, TABLE_CERTINFO, BYTES_LIT("small"), BYTES_LIT("row"));
+        store_commit(txn);
+        assert_int_equal(txn_turn_begin(reader, &turn), OK);
+        assert_int_equal(txn_get(turn, TABLE_CERTINFO, BYTES_LIT("small"), &value), OK);
+        now_ms += ENV_PIN_MS / 2;
+        assert_int_equal(txn_get(turn, TABLE_CERTINFO, BYTES_LIT("large"), &value), OK);
+        now_ms += 1;
+        assert_int_equal(txn_get(turn, TABLE_CERTINFO, BYTES_LIT("large"), &value), ERR_STALE);
+        assert_int_equal(txn_get(turn, TABLE_META, BYTES_LIT(SCHEMA_META_VERSION), &value), ERR_STALE); /* not even where the table is */
+        assert_int_equal(cursor_open(&cursor, turn, TABLE_CERTINFO, BYTES_NONE, BYTES_NONE), ERR_STALE);
+        assert_int_equal(txn_turn_begin(reader, &turn), OK);
+        assert_int_equal(txn_get(turn, TABLE_CERTINFO, BYTES_LIT("large"), &value), OK);
+        assert_int_equal(txn_get(turn, TABLE_META, BYTES_LIT(SCHEMA_META_VERSION), &value), OK);
+        env_close(reader);
+}
+
 /* ---- a disk that fails ---- */
 
 /* DESIGN: an EIO from fsync ends the engine; it is never retried. */
@@ -185,6 +212,7 @@ int main(void)
                 CASE(a_snapshot_is_taken_anew_in_time_though_nothing_was_committed),
                 CASE(a_turn_that_was_overtaken_while_it_began_begins_again),
                 CASE(what_a_stale_turn_read_is_in_no_cache),
+                CASE(an_old_turn_asks_lmdb_nothing),
                 CASE(after_an_io_error_nothing_is_written_any_more),
         };
 
