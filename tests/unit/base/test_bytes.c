@@ -24,6 +24,36 @@ static void order_is_that_of_the_stores_keys(void **state)
         assert_true(bytes_equal(BYTES_NONE, BYTES_LIT("")));
 }
 
+/* In memory of just their length; behind the first octet that differs all may be alike, or none. */
+static void check_common(size_t len, size_t first_other, uint8_t difference, uint8_t then)
+{
+        _cleanup_free_ uint8_t *a = malloc(len + (len == 0)), *b = malloc(len + (len == 0));
+
+        for (size_t i = 0; i < len; i++) {
+                a[i] = (uint8_t)(i * 37);
+                b[i] = a[i] ^ (i < first_other ? 0 : i == first_other ? difference : then);
+        }
+        assert_int_equal(bytes_common(a, b, len), first_other);
+        assert_int_equal(bytes_common(b, a, len), first_other);
+        for (size_t shorter = 0; shorter < first_other; shorter++)
+                assert_int_equal(bytes_common(a, b, shorter), shorter);
+}
+
+static void what_two_begin_with_alike_is_counted_to_the_octet(void **state)
+{
+        static const uint8_t differences[] = {0x01, 0x80, 0xff};
+
+        (void)state;
+        for (size_t len = 0; len <= 33; len++) {
+                for (size_t at = 0; at <= len; at++) {
+                        for (size_t i = 0; i < sizeof differences; i++) {
+                                check_common(len, at, differences[i], 0);
+                                check_common(len, at, differences[i], 0xff);
+                        }
+                }
+        }
+}
+
 static void takers_read_big_endian_and_advance(void **state)
 {
         const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -157,6 +187,24 @@ static void fixed_memory_is_never_written_past(void **state)
         builder_done(&b); /* must not free it */
 }
 
+/* NULL would say that it failed. */
+static void there_is_always_room_for_nothing(void **state)
+{
+        _cleanup_(builder_done) struct builder empty = {0};
+        char memory[4];
+        struct builder full = builder_fixed(memory, sizeof memory);
+
+        (void)state;
+        assert_non_null(builder_extend(&empty, 0));
+        assert_int_equal(empty.len, 0);
+        assert_ptr_equal(builder_extend(&full, sizeof memory), memory);
+        assert_ptr_equal(builder_extend(&full, 0), &memory[sizeof memory]);
+        assert_false(builder_failed(&full));
+        assert_null(builder_extend(&full, 1));
+        assert_null(builder_extend(&full, 0));
+        assert_int_equal(full.len, sizeof memory);
+}
+
 static void failure_is_sticky_until_reset(void **state)
 {
         char memory[4];
@@ -256,6 +304,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(order_is_that_of_the_stores_keys),
+                cmocka_unit_test(what_two_begin_with_alike_is_counted_to_the_octet),
                 cmocka_unit_test(takers_read_big_endian_and_advance),
                 cmocka_unit_test(a_taker_that_fails_touches_nothing),
                 cmocka_unit_test(blocks_come_back_as_they_were_put),
@@ -265,6 +314,7 @@ int main(void)
                 cmocka_unit_test(a_builder_grows_and_keeps_what_it_holds),
                 cmocka_unit_test(integers_are_put_big_endian),
                 cmocka_unit_test(fixed_memory_is_never_written_past),
+                cmocka_unit_test(there_is_always_room_for_nothing),
                 cmocka_unit_test(failure_is_sticky_until_reset),
                 cmocka_unit_test(insert_opens_a_gap),
                 cmocka_unit_test(a_length_that_would_overflow_fails),
