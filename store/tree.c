@@ -31,7 +31,11 @@ struct page_header {
 };
 
 struct node_header {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
         uint16_t low, high, flags, key_len;
+#else
+        uint16_t high, low, flags, key_len;
+#endif
 };
 
 struct node {

@@ -195,13 +195,15 @@ static void searches_that_take_turns_find_what_one_finds(void **state)
 /* A leaf of one node, of just that key, somewhere in the page; its value may be said to be longer than the page. */
 static void plant(uint8_t *page, const struct key *k, uint32_t noise)
 {
-        uint16_t head[4] = {(uint16_t)(noise % 5000), 0, 0, k->len}, flags = 2, lower = 18, offset = (uint16_t)(18 + noise / 5000 % (PAGE - 18));
+        uint16_t head[4] = {0, 0, 0, k->len}, flags = 2, lower = 18, offset = (uint16_t)(18 + noise / 5000 % (PAGE - 18));
+        uint32_t value_len = noise % 5000;
 
         memcpy(&page[10], &flags, 2);
         memcpy(&page[12], &lower, 2);
         memcpy(&page[16], &offset, 2);
         if (offset + sizeof head + k->len > PAGE)
                 return;
+        memcpy(head, &value_len, sizeof value_len);
         memcpy(&page[offset], head, sizeof head);
         memcpy(&page[offset + sizeof head], k->data, k->len);
 }
