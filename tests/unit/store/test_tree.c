@@ -153,6 +153,30 @@ static void a_turn_finds_rows_on_more_pages_than_are_listed(void **state)
         env_close(reader);
 }
 
+/* Its pages are not where the last commit left them. */
+static void a_transaction_that_is_no_turn_finds_what_it_wrote(void **state)
+{
+        struct store *s = *state;
+        struct bytes key = BYTES_LIT("some key"), value;
+        struct txn_seek seek;
+        struct txn *txn;
+
+        put_rows(s, 0, 100);
+        store_reopen(s); /* one that has just made its tables does not know where they stand */
+        txn = store_begin(s);
+        txn_seek_begin(txn, TABLE_CERTINFO, key, &seek);
+        assert_int_equal(txn_seek_end(txn, &seek, &value), ERR_NOT_FOUND);
+        txn_put(txn, TABLE_CERTINFO, key, BYTES_LIT("value"));
+        txn_seek_begin(txn, TABLE_CERTINFO, key, &seek);
+        assert_int_equal(txn_seek_end(txn, &seek, &value), OK);
+        assert_true(bytes_equal(value, BYTES_LIT("value")));
+        store_commit(txn);
+        txn = store_read(s);
+        txn_seek_begin(txn, TABLE_CERTINFO, key, &seek);
+        assert_int_equal(txn_seek_end(txn, &seek, &value), OK);
+        txn_abort(txn);
+}
+
 /* All that are under way at once, each in memory of its own. */
 static void searches_that_take_turns_find_what_one_finds(void **state)
 {
@@ -233,8 +257,10 @@ static void pages_of_noise_are_never_left(void **state)
                 }
                 if (round % 3 == 0)
                         plant(&map[(tree.root % PAGES) * PAGE], &k, mix(round * 5));
-                tree.depth = round % 3 == 0 ? 1 : 2;
+                tree.depth = round % 3 == 0 ? 1 : (uint16_t)(2 + round % 5 % 3);
                 tree_flatten(&tree);
+                assert_in_range(tree.top.n, 1, TREE_TOP_MAX);
+                assert_in_range(tree.top.level, 1, tree.depth);
                 tree_seek_begin(&tree, key_bytes(&k), &seek);
                 while (tree_seek_step(&seek))
                         ;
@@ -270,6 +296,7 @@ int main(void)
                 ROW(a_turn_finds_what_is_left_after_rows_were_deleted, ),
                 ROW(a_turn_finds_what_is_left_after_rows_were_deleted, _eight),
                 ROW(a_turn_finds_rows_on_more_pages_than_are_listed, _eight),
+                ROW(a_transaction_that_is_no_turn_finds_what_it_wrote, ),
                 ROW(searches_that_take_turns_find_what_one_finds, ),
                 ROW(searches_that_take_turns_find_what_one_finds, _eight),
                 cmocka_unit_test(pages_of_noise_are_never_left),
