@@ -134,6 +134,7 @@ def test_a_purge_of_the_issuer_takes_crls_too(house, varnish):
     second = varnish.ask("GET", url)[2]
     assert second != first
     house.tocsin("crl", "issue", "--issuer", "demo-ca", "--full")
+    assert varnish.ask("GET", path_of(house, house.serials("good")[0]))[0] == 200  # something else of the issuer's
     assert purge(varnish, ["issuer-demo-ca"]) > 1
     assert varnish.ask("GET", url)[2] != second
 
