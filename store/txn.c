@@ -227,6 +227,14 @@ static enum err get_by_lmdb(struct txn *txn, enum table table, struct bytes key,
         return OK;
 }
 
+/* An engine with a larger map may have committed pages that ours ends before. */
+static uint64_t count_pages(const MDB_envinfo *info, uint32_t page_size)
+{
+        uint64_t used = info->me_last_pgno + 1, mapped = info->me_mapsize / page_size;
+
+        return used < mapped ? used : mapped;
+}
+
 /* The table's row under its name, as this snapshot has it, and where its pages lie. */
 static enum err load_tree(struct txn *txn, enum table table)
 {
@@ -240,7 +248,7 @@ static enum err load_tree(struct txn *txn, enum table table)
                 return ERR_UNSUPPORTED;
         if (mdb_get(txn->lmdb, txn->env->names, &k, &v) != 0)
                 return ERR_UNSUPPORTED;
-        return tree_init(&txn->trees->of[table], info.me_last_pgno + 1, stat.ms_psize, from_val(v));
+        return tree_init(&txn->trees->of[table], count_pages(&info, stat.ms_psize), stat.ms_psize, from_val(v));
 }
 
 static const struct tree *tree_of(struct txn *txn, enum table table)

@@ -153,6 +153,26 @@ static void a_turn_finds_rows_on_more_pages_than_are_listed(void **state)
         env_close(reader);
 }
 
+/* Where an engine with a larger map commits meanwhile, what this one tells of the store's end is behind our map. */
+static void no_page_behind_the_readers_map_counts(void **state)
+{
+        struct store *s = *state;
+        struct env_config config = store_config(s);
+        struct bytes value;
+        struct env *reader;
+        struct txn *txn;
+
+        put_rows(s, 0, 10);
+        config.map_size = 64 * PAGE;
+        assert_int_equal(env_open_reader(&config, &reader, NULL), OK);
+        txn = turn(reader);
+        put_rows(s, 10, N_ROWS);
+        assert_int_equal(txn_get(txn, TABLE_CERTINFO, BYTES_LIT("none"), &value), ERR_NOT_FOUND);
+        assert_true(txn->trees->are_there[TABLE_CERTINFO]);
+        assert_int_equal(txn->trees->of[TABLE_CERTINFO].n_pages, 64);
+        env_close(reader);
+}
+
 /* Its pages are not where the last commit left them. */
 static void a_transaction_that_is_no_turn_finds_what_it_wrote(void **state)
 {
@@ -296,6 +316,7 @@ int main(void)
                 ROW(a_turn_finds_what_is_left_after_rows_were_deleted, ),
                 ROW(a_turn_finds_what_is_left_after_rows_were_deleted, _eight),
                 ROW(a_turn_finds_rows_on_more_pages_than_are_listed, _eight),
+                ROW(no_page_behind_the_readers_map_counts, ),
                 ROW(a_transaction_that_is_no_turn_finds_what_it_wrote, ),
                 ROW(searches_that_take_turns_find_what_one_finds, ),
                 ROW(searches_that_take_turns_find_what_one_finds, _eight),
