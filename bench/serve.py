@@ -134,7 +134,7 @@ def ocsp_path(server):
 
 def write_sample(lines, path):
     """So that each run of the load generator need not read a million lines for it."""
-    path.write_text("".join(random.sample(lines, min(N_QUESTIONS, len(lines)))))
+    path.write_text("\n".join(random.sample(lines, min(N_QUESTIONS, len(lines)))) + "\n")
     return path
 
 
@@ -221,7 +221,7 @@ class Bench:
             self.skipped.append({"name": "tocsin", "why": why})
             return
         with open(server.serials) as lines:
-            server.serials = write_sample(lines.readlines(), self.folder / "sample.txt")
+            server.serials = write_sample(lines.read().splitlines(), self.folder / "sample.txt")
         self.add(server, rows_of_tocsin(server))
         self.issuer, self.serials = server.issuer, server.serials
         head, self.body = answer_of(server.port, ocsp_path(server))

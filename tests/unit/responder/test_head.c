@@ -89,6 +89,30 @@ static void heads_are_word_for_word(void **state)
         }
 }
 
+static void expect_number(uint64_t n)
+{
+        uint8_t memory[32] = {0};
+        struct builder out = builder_fixed(memory, sizeof memory);
+        char want[32];
+
+        head_put_number(&out, n);
+        snprintf(want, sizeof want, "%llu", (unsigned long long)n);
+        assert_int_equal(out.len, strlen(want));
+        assert_string_equal((const char *)memory, want);
+}
+
+static void numbers_around_every_power_of_ten(void **state)
+{
+        (void)state;
+        for (uint64_t p = 1; p <= UINT64_MAX / 10; p *= 10) {
+                expect_number(p - 1);
+                expect_number(p);
+                expect_number(p + 1);
+                expect_number(9 * p);
+        }
+        expect_number(UINT64_MAX);
+}
+
 /* RFC 9112 9.3, 9.6 */
 static void the_connection_is_spoken_of_when_it_must_be(void **state)
 {
@@ -167,6 +191,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(heads_are_word_for_word),
+                cmocka_unit_test(numbers_around_every_power_of_ten),
                 cmocka_unit_test(the_connection_is_spoken_of_when_it_must_be),
                 cmocka_unit_test(http2_says_the_same),
         };

@@ -57,7 +57,7 @@ static const struct row {
 static void check_row(const struct row *row, struct ocsp_get_memo *memo, const char *behind)
 {
         size_t text_len = strlen(row->text), len = 0;
-        _cleanup_free_ uint8_t *der = malloc(text_len + 1), *text = malloc(text_len + 1);
+        _cleanup_free_ uint8_t *der = malloc(text_len + (text_len == 0)), *text = malloc(text_len + (text_len == 0));
         char hex[128];
         enum err e;
 
@@ -120,6 +120,43 @@ static void texts_around_the_end_of_the_memo(void **state)
         }
 }
 
+/* One that ends early, with another digit, between two that are alike. */
+static void a_shorter_text_leaves_nothing_of_the_longer_one_behind(void **state)
+{
+        struct ocsp_get_memo memo = {0};
+        char longer[LONG], shorter[LONG];
+
+        (void)state;
+        memset(longer, 'Q', LONG);
+        for (size_t len = 4; len <= LONG; len += 4) {
+                memcpy(shorter, longer, len);
+                shorter[len - 1] = 'r';
+                decode_both(&memo, longer, LONG);
+                decode_both(&memo, shorter, len);
+                decode_both(&memo, longer, LONG);
+        }
+}
+
+/* Or the memo would be there for nothing: what it holds is taken, though it be wrong. */
+static void groups_that_came_before_are_not_decoded_again(void **state)
+{
+        struct ocsp_get_memo memo = {0};
+        uint8_t der[LONG];
+        char text[LONG];
+        size_t len;
+
+        (void)state;
+        memset(text, 'Q', LONG);
+        assert_int_equal(ocsp_get_decode(&memo, bytes_make(text, LONG), der, &len), OK);
+        assert_int_equal(memo.n_groups, OCSP_GET_MEMO_GROUPS);
+        memset(memo.der, 0xee, sizeof memo.der);
+        text[100] = 'r';
+        assert_int_equal(ocsp_get_decode(&memo, bytes_make(text, LONG), der, &len), OK);
+        for (size_t i = 0; i < 76; i++)
+                assert_int_equal(der[i] == 0xee, i < 75);
+        assert_int_equal(memo.n_groups, OCSP_GET_MEMO_GROUPS);
+}
+
 /* Qs, but an r at one place and an escape for Q at another. */
 static const char *mixed_text(char text[LONG + 2], size_t r_at, size_t escape_at)
 {
@@ -174,6 +211,8 @@ int main(void)
                 cmocka_unit_test(a_get_is_decoded_as_the_requirements_have_it),
                 cmocka_unit_test(what_was_decoded_before_changes_nothing),
                 cmocka_unit_test(texts_around_the_end_of_the_memo),
+                cmocka_unit_test(a_shorter_text_leaves_nothing_of_the_longer_one_behind),
+                cmocka_unit_test(groups_that_came_before_are_not_decoded_again),
                 cmocka_unit_test(texts_alike_but_for_one_digit_and_one_escape),
                 cmocka_unit_test(every_octet_comes_back),
         };

@@ -2,6 +2,9 @@
  * becomes of it when the engine refuses, hangs or is gone. */
 #include "fixture.h"
 
+#include "pki/serial.h"
+#include "store/window.h"
+
 #define A "11"
 #define B "22"
 
@@ -15,6 +18,62 @@ static struct msg_sign_ask park(struct fixture *f, struct client *ret_client)
         client_open(ret_client, f);
         client_post(ret_client, ASK(A));
         return engine_expect(ret_client);
+}
+
+/* ---- what is stored but cannot be sent ---- */
+
+static void cut_signature(struct fixture *f, const char *serial_hex)
+{
+        static const uint8_t short_of_one[10] = {1};
+        uint8_t serial[SERIAL_MAX];
+        struct status status;
+        struct window window;
+        struct txn *txn;
+        size_t len;
+
+        assert_int_equal(bytes_from_hex(bytes_str(serial_hex), serial, sizeof serial, &len), OK);
+        assert_int_equal(txn_begin_write(f->writer, &txn), OK);
+        assert_int_equal(status_get(txn, f->ca, bytes_make(serial, len), &status), OK);
+        assert_int_equal(window_get(txn, status.window, &window), OK);
+        assert_int_equal(status_sign(txn, f->ca, bytes_make(serial, len), status.generation, &window, BYTES_OF(short_of_one)), OK);
+        assert_int_equal(txn_commit(txn), OK);
+}
+
+/* ... and nothing of it stands in what is sent instead. */
+static void a_signature_that_is_none_is_asked_for_anew(void **state)
+{
+        struct fixture *f = *state;
+        struct msg_sign_ask ask;
+        struct client c;
+        struct reply r;
+
+        fixture_import_good(f, A);
+        cut_signature(f, A);
+        client_open(&c, f);
+        client_post(&c, ASK(A));
+        ask = engine_expect(&c);
+        engine_refuse(f, &ask, MSG_TRY_LATER);
+        assert_true(client_take(&c, false, &r));
+        assert_ocsp_error(&r, OCSP_TRY_LATER);
+        assert_int_equal(reply_field(&r, "ETag").len, 0);
+        assert_int_equal(reply_field(&r, "Expires").len, 0);
+        assert_int_equal(reply_field(&r, "Last-Modified").len, 0);
+        assert_int_equal(f->service.stats.n_ocsp_stored, 0);
+        client_close(&c);
+}
+
+static void what_came_from_the_store_is_counted(void **state)
+{
+        struct fixture *f = *state;
+        struct client c;
+
+        fixture_import_good(f, A);
+        client_open(&c, f);
+        for (uint64_t n = 1; n <= 3; n++) {
+                client_ask(&c, ASK(A), "GET", "");
+                assert_int_equal(f->service.stats.n_ocsp_stored, n);
+        }
+        client_close(&c);
 }
 
 /* ---- what counts when it resumes ---- */
@@ -428,6 +487,8 @@ static void nonsense_from_the_engine_cuts_the_line(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                TEST(a_signature_that_is_none_is_asked_for_anew),
+                TEST(what_came_from_the_store_is_counted),
                 TEST(a_late_good_is_never_sent),
                 TEST(an_answer_made_before_the_change_is_asked_for_anew_whatever_its_generation),
                 TEST(an_answer_about_another_certificate_or_with_another_status_is_asked_for_anew),
