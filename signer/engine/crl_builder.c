@@ -386,8 +386,7 @@ static bool idp_is_same(struct crl_work *w, struct txn *txn)
 
         if (job_get(txn, idp_row(w, name), &before) != OK || bytes_equal(before, bytes_str(w->url)))
                 return true;
-        if (crl_current(txn, w->issuer->ca_key, w->order->shard, false, &row) != OK ||
-                (int64_t)row.next_update <= w->now_ms / 1000)
+        if (crl_plan_base(txn, w->issuer->ca_key, w->order->shard, w->now_ms / 1000, &row) != OK) /* nobody holds one */
                 return true;
         snprintf(w->why, sizeof(w->why), "crl.url changed from \"%.*s\" while a CRL with that name is still valid",
                 (int)before.len, (const char *)before.data);
