@@ -45,6 +45,10 @@ void status_seek_together(struct status_place *places[], unsigned n)
 {
         bool goes_on = true;
 
+        for (unsigned i = 0; i < n; i++) {
+                txn_seek_fetch(&places[i]->record);
+                txn_seek_fetch(&places[i]->exception);
+        }
         while (goes_on) {
                 goes_on = false;
                 for (unsigned i = 0; i < n; i++) {

@@ -192,15 +192,22 @@ static inline void fetch_more_offsets(const uint8_t *page)
         __builtin_prefetch(&page[3 * CACHE_LINE]);
 }
 
-static void go_to(struct tree_seek *s, uint64_t number)
+/* False: there is no such page. */
+static bool move_to(struct tree_seek *s, uint64_t number)
 {
         s->page = page_at(s->tree, number);
         s->is_inside = false;
         s->level++;
         s->is_leaf = s->level == s->tree->depth;
-        if (!s->page || s->level > s->tree->depth)
-                end(s, ERR_UNSUPPORTED);
-        else
+        if (s->page && s->level <= s->tree->depth)
+                return true;
+        end(s, ERR_UNSUPPORTED);
+        return false;
+}
+
+static void go_to(struct tree_seek *s, uint64_t number)
+{
+        if (move_to(s, number))
                 fetch_page(s->page, s->is_leaf);
 }
 
@@ -338,11 +345,17 @@ void tree_seek_begin(const struct tree *t, struct bytes key, struct tree_seek *r
         }
         at = find_in_top(&t->top, ret_seek->key_head);
         if (key.len < 8 || (at > 0 && t->top.heads[at] == ret_seek->key_head)) { /* the rest of the key would tell */
-                go_to(ret_seek, t->root);
+                (void)move_to(ret_seek, t->root);
                 return;
         }
         ret_seek->level = (uint16_t)(t->top.level - 1);
-        go_to(ret_seek, t->top.pages[at]);
+        (void)move_to(ret_seek, t->top.pages[at]);
+}
+
+void tree_seek_fetch(const struct tree_seek *s)
+{
+        if (s->outcome == ERR_AGAIN)
+                fetch_page(s->page, s->is_leaf);
 }
 
 bool tree_seek_step(struct tree_seek *s)

@@ -53,5 +53,7 @@ struct tree_seek {
 };
 
 void tree_seek_begin(const struct tree *tree, struct bytes key, struct tree_seek *ret_seek);
+/* Asks the memory for what the first step looks at. Of several in a row, so that they wait for the pages' addresses together, too. */
+void tree_seek_fetch(const struct tree_seek *seek);
 /* False: the outcome is known. */
 bool tree_seek_step(struct tree_seek *seek);

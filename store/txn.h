@@ -52,6 +52,11 @@ struct txn_seek {
         struct tree_seek tree;
 };
 void txn_seek_begin(struct txn *txn, enum table table, struct bytes key, struct txn_seek *ret_seek);
+/* Of several that begin together, before the first step of any: see tree_seek_fetch. */
+static inline void txn_seek_fetch(const struct txn_seek *seek)
+{
+        tree_seek_fetch(&seek->tree);
+}
 /* False: no further step is needed. */
 static inline bool txn_seek_step(struct txn_seek *seek)
 {
