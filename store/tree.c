@@ -12,6 +12,8 @@
 #define PAGE_KIND_MASK 0x6f /* all but dirty, which says nothing here */
 #define DEPTH_MAX 32
 #define CACHE_LINE 64
+/* A row with a signature of RSA-2048. */
+#define VALUE_FETCHED 320
 /* A node's header and as much of its key as nearly always tells. */
 #define NODE_LOOK (NODE_HEADER + 12)
 /* Most steps do none of this; so what they do needs no registers saved. */
@@ -230,7 +232,8 @@ static void take_value(struct tree_seek *s, const struct node *node)
                 return;
         }
         s->value = bytes_make(&node->key[node->header.key_len], len);
-        __builtin_prefetch(&s->value.data[len > CACHE_LINE ? CACHE_LINE : 0]);
+        for (uint32_t at = CACHE_LINE; at < len && at <= VALUE_FETCHED; at += CACHE_LINE)
+                __builtin_prefetch(&s->value.data[at]);
         end(s, OK);
 }
 
