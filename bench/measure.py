@@ -61,8 +61,11 @@ def tree_of(pids):
 def _run_us(pid):
     """Of all its threads, to the nanosecond: /proc/PID/stat rounds to clock ticks, which is much of a short round. But where the kernel does
     not keep it, or a thread has ended (then the sum is behind), the ticks count."""
-    exact = sum(int((thread / "schedstat").read_text().split()[0]) for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1000
     ticks = sum(int(ticks) for ticks in _stat(pid)[11:13]) * TICK_US
+    try:
+        exact = sum(int((thread / "schedstat").read_text().split()[0]) for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()) / 1000
+    except OSError:
+        exact = 0
     return ticks if exact < ticks - 2 * TICK_US else exact
 
 

@@ -5,7 +5,7 @@ static const struct status_row {
         const char *reason;
         struct bytes line;
 } STATUSES[] = {
-#define STATUS(code, reason) {code, reason, BYTES_LIT("HTTP/1.1 " #code " " reason "\r\nDate: ")}
+#define STATUS(code, reason) {code, reason, BYTES_LIT("HTTP/1.1 " #code " " reason)}
         STATUS(200, "OK"),
         STATUS(206, "Partial Content"),
         STATUS(304, "Not Modified"),

@@ -5,5 +5,5 @@
 
 /* "Not Found"; "Unknown" for a status we never send. */
 const char *http_status_reason(unsigned status);
-/* "HTTP/1.1 404 Not Found", its end, and the name of the field that always comes first: Date. 500 for a status we never send. */
+/* "HTTP/1.1 404 Not Found"; that of 500 for a status we never send. */
 struct bytes http_status_line(unsigned status);

@@ -57,23 +57,13 @@ static void put_last_modified(struct builder *out, struct dates *dates, const st
         head_put_date(out, dates, a->last_modified_s);
 }
 
-#define HEX_OF(high)                                                                                                                      \
-        high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high "9" high "a" high "b" high "c" high "d"     \
-                high "e" high "f"
-static const char HEX[] = HEX_OF("0") HEX_OF("1") HEX_OF("2") HEX_OF("3") HEX_OF("4") HEX_OF("5") HEX_OF("6") HEX_OF("7") HEX_OF("8")
-        HEX_OF("9") HEX_OF("a") HEX_OF("b") HEX_OF("c") HEX_OF("d") HEX_OF("e") HEX_OF("f");
-
 static void put_etag(struct builder *out, struct dates *dates, const struct answer *a)
 {
-        uint8_t *at = &out->data[out->len];
-        size_t n = a->etag_len;
-
         (void)dates;
-        at[0] = '"';
-        for (size_t i = 0; i < n; i++)
-                memcpy(&at[2 * i + 1], &HEX[2 * a->etag[i]], 2);
-        at[2 * n + 1] = '"';
-        out->len += 2 * n + 2;
+        head_put(out, BYTES_LIT("\""));
+        bytes_to_hex(bytes_make(a->etag, a->etag_len), (char *)&out->data[out->len]);
+        out->len += 2u * a->etag_len;
+        head_put(out, BYTES_LIT("\"")); /* where the NUL was */
 }
 
 static void put_expires(struct builder *out, struct dates *dates, const struct answer *a)

@@ -39,6 +39,7 @@ void http1_head_put(struct builder *out, struct dates *dates, const struct reque
                 return;
         out->len -= HEAD_MAX;
         head_put(out, http_status_line(a->status));
+        head_put(out, BYTES_LIT("\r\nDate: "));
         head_put_date(out, dates, now_s);
         for (unsigned fields = head_fields_of(a); fields != 0; fields &= fields - 1) {
                 enum head_field field = (enum head_field)__builtin_ctz(fields);
