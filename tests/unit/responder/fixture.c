@@ -1,11 +1,9 @@
-#include "fixture.h"
+#include "fixture_private.h"
 
 #include <openssl/ec.h>
 #include <openssl/x509.h>
-#include <strings.h>
 #include <sys/socket.h>
 
-#include "pki/der.h"
 #include "store/batch.h"
 #include "store/meta.h"
 #include "store/record.h"
@@ -136,7 +134,7 @@ int fixture_tear_down(void **state)
 
 /* ---- signing ---- */
 
-static struct bytes hex_to(struct builder *memory, const char *hex)
+struct bytes hex_to(struct builder *memory, const char *hex)
 {
         size_t len;
         uint8_t *at = builder_extend(memory, strlen(hex) / 2);
@@ -145,7 +143,7 @@ static struct bytes hex_to(struct builder *memory, const char *hex)
         return bytes_make(at, len);
 }
 
-static void raw_sign(const struct fixture *f, struct bytes tbs, uint8_t raw[SIG_RAW_MAX], size_t *ret_len)
+void raw_sign(const struct fixture *f, struct bytes tbs, uint8_t raw[SIG_RAW_MAX], size_t *ret_len)
 {
         EVP_MD_CTX *context = EVP_MD_CTX_new();
         uint8_t der[128];
@@ -157,11 +155,7 @@ static void raw_sign(const struct fixture *f, struct bytes tbs, uint8_t raw[SIG_
         assert_int_equal(sig_from_der(SIG_P256_SHA256, bytes_make(der, der_len), raw, ret_len), OK);
 }
 
-struct parts {
-        struct builder responder, cert_id, times;
-};
-
-static struct ocsp_template make_template(const struct fixture *f, struct parts *p, enum hash_alg hash, int64_t from, int64_t until)
+struct ocsp_template make_template(const struct fixture *f, struct parts *p, enum hash_alg hash, int64_t from, int64_t until)
 {
         ocsp_template_put_responder_by_key(&p->responder, builder_bytes(&f->octets), from);
         ca_key_put_cert_id_head(&p->cert_id, &f->ca_key, hash);
@@ -170,7 +164,7 @@ static struct ocsp_template make_template(const struct fixture *f, struct parts 
                 .cert_id = builder_bytes(&p->cert_id), .times = builder_bytes(&p->times)};
 }
 
-static void parts_done(struct parts *p)
+void parts_done(struct parts *p)
 {
         builder_done(&p->responder);
         builder_done(&p->cert_id);
@@ -273,351 +267,4 @@ void fixture_disable_signer(struct fixture *f)
 
         assert_int_equal(signer_disable(txn, f->signer, NOW), OK);
         assert_int_equal(txn_commit(txn), OK);
-}
-
-/* ---- requests ---- */
-
-static void put_cert_id(const struct fixture *f, struct builder *b, const struct asking *a, const char *serial_hex, bool is_foreign)
-{
-        _cleanup_(builder_done) struct builder head = {0}, memory = {0};
-        struct bytes rest, alg;
-        size_t mark = der_begin(b, DER_SEQUENCE);
-
-        ca_key_put_cert_id_head(&head, &f->ca_key, a->hash);
-        if (is_foreign)
-                head.data[head.len - 1] ^= 1;
-        rest = builder_bytes(&head);
-        if (a->no_null) {
-                size_t inner;
-                struct bytes oid;
-
-                assert_int_equal(der_read(&rest, DER_SEQUENCE, &alg), OK);
-                assert_int_equal(der_read_tlv(&alg, DER_OID, &oid), OK);
-                inner = der_begin(b, DER_SEQUENCE);
-                builder_put(b, oid);
-                der_end(b, inner);
-        }
-        builder_put(b, rest);
-        der_put(b, DER_INTEGER, hex_to(&memory, serial_hex));
-        der_end(b, mark);
-}
-
-static void put_nonce(struct builder *b, const char *nonce_hex)
-{
-        _cleanup_(builder_done) struct builder memory = {0};
-        size_t context = der_begin(b, DER_CONTEXT_CONS(2)), list = der_begin(b, DER_SEQUENCE), one = der_begin(b, DER_SEQUENCE), value;
-
-        builder_put(b, BYTES_LIT("\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x02"));
-        value = der_begin(b, DER_OCTET_STRING);
-        der_put(b, DER_OCTET_STRING, hex_to(&memory, nonce_hex));
-        der_end(b, value);
-        der_end(b, one);
-        der_end(b, list);
-        der_end(b, context);
-}
-
-static void put_preferred(struct builder *b, const struct asking *a)
-{
-        size_t context = der_begin(b, DER_CONTEXT_CONS(2)), list = der_begin(b, DER_SEQUENCE), one = der_begin(b, DER_SEQUENCE), value, algs;
-
-        builder_put(b, BYTES_LIT("\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x08"));
-        value = der_begin(b, DER_OCTET_STRING);
-        algs = der_begin(b, DER_SEQUENCE);
-        builder_put(b, BYTES_LIT("\x30\x0b\x30\x09\x06\x07\x2a\x86\x48\xce\x3d\x04\x01"));
-        for (unsigned i = 0; i < a->n_preferred; i++) {
-                size_t alg = der_begin(b, DER_SEQUENCE);
-
-                builder_put(b, sig_alg_identifier(a->preferred[i]));
-                der_end(b, alg);
-        }
-        der_end(b, algs);
-        der_end(b, value);
-        der_end(b, one);
-        der_end(b, list);
-        der_end(b, context);
-}
-
-void fixture_put_request(const struct fixture *f, struct builder *ret, const struct asking *a)
-{
-        size_t outer = der_begin(ret, DER_SEQUENCE), tbs = der_begin(ret, DER_SEQUENCE), list = der_begin(ret, DER_SEQUENCE);
-
-        for (size_t i = 0; a->serials[i]; i++) {
-                size_t one = der_begin(ret, DER_SEQUENCE);
-
-                put_cert_id(f, ret, a, a->serials[i], a->foreign || (a->second_foreign && i == 1));
-                der_end(ret, one);
-        }
-        der_end(ret, list);
-        if (a->nonce_hex)
-                put_nonce(ret, a->nonce_hex);
-        else if (a->n_preferred > 0)
-                put_preferred(ret, a);
-        der_end(ret, tbs);
-        der_end(ret, outer);
-}
-
-void fixture_put_post(const struct fixture *f, struct builder *ret, const struct asking *a, const char *fields)
-{
-        _cleanup_(builder_done) struct builder der = {0};
-
-        fixture_put_request(f, &der, a);
-        builder_printf(ret, "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/ocsp-request\r\nContent-Length: %zu\r\n%s\r\n", der.len,
-                fields);
-        builder_put(ret, builder_bytes(&der));
-}
-
-void fixture_put_get(const struct fixture *f, struct builder *ret, const char *method, const struct asking *a, const char *fields)
-{
-        _cleanup_(builder_done) struct builder der = {0};
-        _cleanup_free_ char *text = NULL;
-
-        fixture_put_request(f, &der, a);
-        text = malloc(der.len * 2 + 8);
-        EVP_EncodeBlock((unsigned char *)text, der.data, (int)der.len);
-        builder_printf(ret, "%s /%s HTTP/1.1\r\nHost: h\r\n%s\r\n", method, text, fields);
-}
-
-/* ---- clients ---- */
-
-void client_open(struct client *c, struct fixture *f)
-{
-        static const int small = 32 * 1024; /* so that what a socket takes at once is known: the kernel doubles it */
-        int fds[2];
-
-        *c = (struct client){.f = f};
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-        assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-        c->fd = fds[1];
-        assert_int_equal(conn_open(&f->pool, fds[0]), OK);
-}
-
-void client_close(struct client *c)
-{
-        cleanup_close(&c->fd);
-        c->fd = -1;
-        builder_done(&c->received);
-        pump(c->f);
-}
-
-void client_send(struct client *c, struct bytes b)
-{
-        assert_int_equal(send(c->fd, b.data, b.len, MSG_NOSIGNAL), b.len);
-}
-
-void pump(struct fixture *f)
-{
-        for (int i = 0; i < 6; i++)
-                event_base_loop(f->base, EVLOOP_NONBLOCK);
-}
-
-static void receive(struct client *c)
-{
-        uint8_t buffer[4096];
-        ssize_t n;
-
-        while ((n = recv(c->fd, buffer, sizeof buffer, 0)) > 0) {
-                builder_put(&c->received, bytes_make(buffer, (size_t)n));
-                pump(c->f);
-        }
-        c->is_closed = n == 0;
-}
-
-bool client_take(struct client *c, bool is_head, struct reply *ret_reply)
-{
-        struct bytes rest;
-        struct reply r = {0};
-        const uint8_t *end = NULL;
-        size_t len;
-
-        pump(c->f);
-        receive(c);
-        if (c->at == c->received.len)
-                return false;
-        rest = bytes_make(&c->received.data[c->at], c->received.len - c->at);
-        for (size_t i = 0; !end && i + 4 <= rest.len; i++)
-                end = memcmp(&rest.data[i], "\r\n\r\n", 4) == 0 ? &rest.data[i] : NULL;
-        if (!end)
-                return false;
-        r.head = bytes_make(rest.data, (size_t)(end - rest.data) + 4);
-        r.status = (unsigned)strtoul((const char *)&rest.data[9], NULL, 10);
-        len = is_head ? 0 : strtoul((const char *)reply_field(&r, "Content-Length").data, NULL, 10);
-        if (rest.len < r.head.len + len)
-                return false;
-        r.body = bytes_make(&rest.data[r.head.len], len);
-        c->at += r.head.len + len;
-        *ret_reply = r;
-        return true;
-}
-
-struct reply client_ask(struct client *c, const struct asking *a, const char *method, const char *fields)
-{
-        _cleanup_(builder_done) struct builder b = {0};
-        struct reply r;
-
-        if (method)
-                fixture_put_get(c->f, &b, method, a, fields);
-        else
-                fixture_put_post(c->f, &b, a, fields);
-        client_send(c, builder_bytes(&b));
-        assert_true(client_take(c, method && strcmp(method, "HEAD") == 0, &r));
-        return r;
-}
-
-void client_post(struct client *c, const struct asking *a)
-{
-        _cleanup_(builder_done) struct builder b = {0};
-
-        fixture_put_post(c->f, &b, a, "");
-        client_send(c, builder_bytes(&b));
-}
-
-struct reply client_ask_text(struct client *c, const char *text)
-{
-        struct reply r;
-
-        client_send(c, bytes_str(text));
-        assert_true(client_take(c, false, &r));
-        return r;
-}
-
-void client_expect(struct client *c, enum ocsp_cert_status want)
-{
-        struct reply r;
-
-        assert_true(client_take(c, false, &r));
-        assert_int_equal(reply_status(c->f, &r).cert_status, want);
-}
-
-struct bytes reply_field(const struct reply *r, const char *name)
-{
-        size_t name_len = strlen(name);
-
-        for (size_t i = 0; i + name_len + 4 < r->head.len; i++) {
-                const char *at = (const char *)&r->head.data[i];
-                const char *end;
-
-                if (memcmp(at, "\r\n", 2) != 0 || strncasecmp(&at[2], name, name_len) != 0 || at[2 + name_len] != ':')
-                        continue;
-                at = &at[2 + name_len + 2];
-                end = strstr(at, "\r\n");
-                return bytes_make(at, (size_t)(end - at));
-        }
-        return bytes_make("0", 0);
-}
-
-void assert_field(const struct reply *r, const char *name, const char *want)
-{
-        struct bytes got = reply_field(r, name);
-
-        if (!bytes_equal(got, bytes_str(want)))
-                fail_msg("%s: got \"%.*s\", want \"%s\"", name, (int)got.len, (const char *)got.data, want);
-}
-
-struct ocsp_status reply_status(const struct fixture *f, const struct reply *r)
-{
-        struct ocsp_response_data data;
-        struct ocsp_single_read single;
-        struct bytes tbs, signature_der, certs;
-        uint8_t raw[SIG_RAW_MAX];
-        size_t raw_len;
-        enum sig_alg alg;
-
-        assert_int_equal(r->status, 200);
-        assert_int_equal(ocsp_response_read(r->body, &tbs, &alg, &signature_der, &certs), OK);
-        assert_int_equal(sig_from_der(alg, signature_der, raw, &raw_len), OK);
-        assert_int_equal(sig_verify(SIG_P256_SHA256, builder_bytes(&f->spki), tbs, bytes_make(raw, raw_len)), OK);
-        assert_int_equal(ocsp_response_data_read(tbs, &data), OK);
-        assert_int_equal(ocsp_single_read(&data.responses, &single), OK);
-        assert_int_equal(data.responses.len, 0);
-        return single.status;
-}
-
-void assert_ocsp_error(const struct reply *r, enum ocsp_response_status want)
-{
-        assert_int_equal(r->status, 200);
-        if (!bytes_equal(r->body, ocsp_response_error(want)))
-                fail_msg("not the OCSP error %u", (unsigned)want);
-        assert_field(r, "Content-Type", "application/ocsp-response");
-        assert_field(r, "Cache-Control", "no-store, max-age=0");
-}
-
-/* ---- the double of the engine ---- */
-
-bool engine_take(struct fixture *f, struct msg_sign_ask *ret_ask)
-{
-        uint8_t packet[MSG_SIGN_ASK_MAX];
-        size_t len;
-
-        pump(f);
-        if (f->engine < 0)
-                f->engine = accept4(f->engine_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (f->engine < 0 || msg_receive(f->engine, packet, sizeof packet, &len, NULL) != OK)
-                return false;
-        assert_int_equal(msg_sign_ask_take(bytes_make(packet, len), ret_ask), OK);
-        return true;
-}
-
-struct msg_sign_ask engine_expect(struct client *c)
-{
-        struct msg_sign_ask ask;
-        struct reply r;
-
-        assert_true(engine_take(c->f, &ask));
-        assert_false(client_take(c, false, &r));
-        return ask;
-}
-
-void engine_send(struct fixture *f, const struct msg_sign_answer *answer)
-{
-        _cleanup_(builder_done) struct builder b = {0};
-
-        msg_sign_answer_put(&b, answer);
-        assert_false(builder_failed(&b));
-        assert_int_equal(msg_send(f->engine, builder_bytes(&b), -1), OK);
-        pump(f);
-}
-
-void engine_answer_each(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status statuses[],
-        const uint32_t generations[], int64_t this_update_s)
-{
-        _cleanup_(parts_done) struct parts parts = {0};
-        _cleanup_(builder_done) struct builder tbs = {0}, der = {0};
-        struct ocsp_template t = make_template(f, &parts, ask->cert_id_hash, this_update_s, NOW + 86400);
-        struct msg_sign_answer answer = {.id = ask->id, .outcome = MSG_SIGNED, .n_cert_ids = ask->n_cert_ids,
-                .this_update_s = this_update_s, .next_update_s = NOW + 86400};
-        struct ocsp_single singles[OCSP_CERT_IDS_MAX];
-        uint8_t raw[SIG_RAW_MAX];
-        size_t raw_len;
-
-        for (unsigned i = 0; i < ask->n_cert_ids; i++) {
-                singles[i] = (struct ocsp_single){
-                        t.cert_id, bytes_make(ask->cert_ids[i].serial, ask->cert_ids[i].serial_len), statuses[i]};
-                answer.generations[i] = generations[i];
-        }
-        ocsp_response_put_tbs(&tbs, &t, singles, ask->n_cert_ids);
-        raw_sign(f, builder_bytes(&tbs), raw, &raw_len);
-        ocsp_response_put(&der, &t, builder_bytes(&tbs), bytes_make(raw, raw_len));
-        assert_false(builder_failed(&tbs) || builder_failed(&der));
-        answer.response = builder_bytes(&der);
-        engine_send(f, &answer);
-}
-
-void engine_answer(struct fixture *f, const struct msg_sign_ask *ask, const struct ocsp_status *status, uint32_t generation,
-        int64_t this_update_s)
-{
-        struct ocsp_status statuses[OCSP_CERT_IDS_MAX];
-        uint32_t generations[OCSP_CERT_IDS_MAX];
-
-        for (unsigned i = 0; i < ask->n_cert_ids; i++) {
-                statuses[i] = *status;
-                generations[i] = generation;
-        }
-        engine_answer_each(f, ask, statuses, generations, this_update_s);
-}
-
-void engine_refuse(struct fixture *f, const struct msg_sign_ask *ask, enum msg_outcome outcome)
-{
-        struct msg_sign_answer answer = {.id = ask->id, .outcome = (uint8_t)outcome, .n_cert_ids = ask->n_cert_ids};
-
-        engine_send(f, &answer);
 }

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "responder/conn/conn_private.h"
+
 static struct h2_stream *find(nghttp2_session *session, int32_t id, struct h2_client *c)
 {
         (void)session;
@@ -228,4 +230,45 @@ bool h2_take(struct h2_client *c, unsigned number, struct reply *ret_reply)
         *ret_reply = (struct reply){.head = builder_bytes(&s->head), .body = builder_bytes(&s->body)};
         ret_reply->status = (unsigned)strtoul((const char *)reply_field(ret_reply, ":status").data, NULL, 10);
         return true;
+}
+
+/* ---- what a test expects ---- */
+
+struct reply h2_expect(struct h2_client *c, unsigned number)
+{
+        struct reply r;
+
+        if (!h2_take(c, number, &r))
+                fail_msg("stream %u: no answer", number);
+        return r;
+}
+
+void h2_assert_status(struct h2_client *c, unsigned number, enum ocsp_cert_status want)
+{
+        struct reply r = h2_expect(c, number);
+
+        assert_int_equal(reply_status(c->f, &r).cert_status, want);
+}
+
+void h2_assert_reset(struct h2_client *c, unsigned number, uint32_t code)
+{
+        h2_pump(c);
+        assert_true(c->streams[number].is_closed);
+        assert_int_equal(c->streams[number].head.len, 0);
+        assert_int_equal(c->streams[number].code, code);
+}
+
+void h2_assert_ended(struct h2_client *c, uint32_t code)
+{
+        h2_pump(c);
+        assert_int_equal(c->n_goaways, 1);
+        assert_int_equal(c->goaway_code, code);
+        assert_true(c->is_closed);
+}
+
+struct http2 *h2_session_of(struct fixture *f)
+{
+        assert_non_null(f->pool.first);
+        assert_non_null(f->pool.first->http2);
+        return f->pool.first->http2;
 }

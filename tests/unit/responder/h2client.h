@@ -8,6 +8,8 @@
 #define H2_STREAMS 512
 #define H2_FIELDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+struct http2;
+
 struct h2_stream {
         int32_t id;
         struct builder head, body; /* head: "name: value\r\n" each */
@@ -47,3 +49,13 @@ unsigned h2_post(struct h2_client *c, const struct asking *a);
 unsigned h2_get(struct h2_client *c, const char *method, const struct asking *a);
 /* Pumps, and takes the answer as the fixture's reply, whose fields can be looked up; false: it is not whole. */
 bool h2_take(struct h2_client *c, unsigned number, struct reply *ret_reply);
+
+/* The answer, whole. */
+struct reply h2_expect(struct h2_client *c, unsigned number);
+void h2_assert_status(struct h2_client *c, unsigned number, enum ocsp_cert_status want);
+/* Reset before the first octet of an answer. */
+void h2_assert_reset(struct h2_client *c, unsigned number, uint32_t code);
+/* The connection ended, and why. */
+void h2_assert_ended(struct h2_client *c, uint32_t code);
+/* The server's side of the connection opened last. */
+struct http2 *h2_session_of(struct fixture *f);

@@ -40,13 +40,6 @@ static int set_up(void **state)
         return rc;
 }
 
-static struct http2 *session_of(struct fixture *f)
-{
-        assert_non_null(f->pool.first);
-        assert_non_null(f->pool.first->http2);
-        return f->pool.first->http2;
-}
-
 static void import_both(struct fixture *f)
 {
         fixture_import_good(f, A);
@@ -81,8 +74,8 @@ static void what_a_slow_turn_rendered_is_thrown_away_and_windows_are_as_before(v
         meanwhile = revoke_a;
         n = take_status(a, OCSP_REVOKED) + take_status(b, OCSP_GOOD);
         assert_int_equal(fixture->service.stats.n_stale_turns, 1);
-        assert_int_equal(session_of(fixture)->send_window, 65535 - n);
-        assert_int_equal(session_of(fixture)->n_streams, 0);
+        assert_int_equal(h2_session_of(fixture)->send_window, 65535 - n);
+        assert_int_equal(h2_session_of(fixture)->n_streams, 0);
         h2_close(&c);
 }
 
@@ -98,12 +91,12 @@ static void what_a_slow_turn_held_is_let_go(void **state)
         n_slow = 2;
         h2_pump(&c);
         assert_int_equal(fixture->service.stats.n_stale_turns, 2);
-        assert_int_equal(session_of(fixture)->send_window, 65535 - 20);
-        n = session_of(fixture)->n_held;
+        assert_int_equal(h2_session_of(fixture)->send_window, 65535 - 20);
+        n = h2_session_of(fixture)->n_held;
         assert_int_equal(nghttp2_submit_window_update(c.session, NGHTTP2_FLAG_NONE, c.streams[a].id, 65535), 0);
         assert_int_equal(nghttp2_submit_window_update(c.session, NGHTTP2_FLAG_NONE, c.streams[b].id, 65535), 0);
         assert_int_equal(take_status(a, OCSP_GOOD) + take_status(b, OCSP_GOOD), n + 20);
-        assert_int_equal(session_of(fixture)->n_held, 0);
+        assert_int_equal(h2_session_of(fixture)->n_held, 0);
         h2_close(&c);
 }
 
@@ -174,7 +167,7 @@ static void a_stream_behind_the_last_one_is_ignored_and_the_open_ones_are_answer
         put_frame(&b, HTTP2_HEADERS, HTTP2_END_HEADERS | HTTP2_END_STREAM, 7, HEALTH);
         say(&b);
         assert_false(c.is_closed);
-        assert_int_equal(session_of(f)->n_streams, 1);
+        assert_int_equal(h2_session_of(f)->n_streams, 1);
         engine_answer(f, &ask, &(struct ocsp_status){.cert_status = OCSP_GOOD}, 0, NOW);
         take_status(parked, OCSP_GOOD);
         assert_int_equal(c.n_goaways, 2);
@@ -260,13 +253,13 @@ static void what_breaks_the_rules_of_a_stream_resets_it(void **state)
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
                 number = h2_post(&c, ASK(A));
                 h2_pump(&c);
-                assert_int_equal(session_of(*state)->n_streams, 1); /* parked */
+                assert_int_equal(h2_session_of(*state)->n_streams, 1); /* parked */
                 builder_reset(&b);
                 put_frame(&b, HTTP2_WINDOW_UPDATE, 0, (uint32_t)c.streams[number].id, rows[i].increment);
                 say(&b);
                 assert_true(c.streams[number].is_closed);
                 assert_int_equal(c.streams[number].code, rows[i].want);
-                assert_int_equal(session_of(*state)->n_streams, 0);
+                assert_int_equal(h2_session_of(*state)->n_streams, 0);
         }
         assert_true(engine_take(*state, &ask));
         assert_int_equal(c.n_goaways, 0);
@@ -289,9 +282,9 @@ static void one_stream_too_many_is_refused_and_the_others_go_on(void **state)
         put_frame(&b, HTTP2_HEADERS, HTTP2_END_HEADERS | HTTP2_END_STREAM, 2 * HTTP2_MAX_STREAMS + 1, HEALTH);
         assert_int_equal(send(c.fd, b.data, b.len, MSG_NOSIGNAL), b.len);
         pump(*state);
-        assert_int_equal(session_of(*state)->n_streams, HTTP2_MAX_STREAMS);
-        assert_int_equal(session_of(*state)->n_aborts, 1);
-        assert_true(http2_was_reset(session_of(*state), 2 * HTTP2_MAX_STREAMS + 1));
+        assert_int_equal(h2_session_of(*state)->n_streams, HTTP2_MAX_STREAMS);
+        assert_int_equal(h2_session_of(*state)->n_aborts, 1);
+        assert_true(http2_was_reset(h2_session_of(*state), 2 * HTTP2_MAX_STREAMS + 1));
         cleanup_close(&c.fd);
         c.fd = -1;
         h2_close(&c);
@@ -327,13 +320,13 @@ static void content_beyond_its_length_is_reset_at_once(void **state)
         put_frame(&b, HTTP2_DATA, 0, 1, BYTES_LIT("ab"));
         assert_int_equal(send(c.fd, b.data, b.len, MSG_NOSIGNAL), b.len);
         pump(f);
-        assert_int_equal(session_of(f)->n_streams, 1);
+        assert_int_equal(h2_session_of(f)->n_streams, 1);
         builder_reset(&b);
         put_frame(&b, HTTP2_DATA, 0, 1, BYTES_LIT("c"));
         assert_int_equal(send(c.fd, b.data, b.len, MSG_NOSIGNAL), b.len);
         pump(f);
-        assert_int_equal(session_of(f)->n_streams, 0);
-        assert_int_equal(session_of(f)->n_aborts, 1);
+        assert_int_equal(h2_session_of(f)->n_streams, 0);
+        assert_int_equal(h2_session_of(f)->n_aborts, 1);
         cleanup_close(&c.fd);
         c.fd = -1;
         h2_close(&c);
@@ -383,7 +376,7 @@ static void a_window_may_fall_below_nought_and_comes_back(void **state)
         assert_int_equal(c.streams[a].body.len, 100);
         assert_int_equal(nghttp2_submit_settings(c.session, NGHTTP2_FLAG_NONE, less, 1), 0);
         assert_false(h2_take(&c, a, &r));
-        assert_int_equal(session_of(*state)->lists[STREAM_SENDING].first->send_window, -99);
+        assert_int_equal(h2_session_of(*state)->lists[STREAM_SENDING].first->send_window, -99);
         assert_int_equal(c.streams[a].body.len, 100);
         assert_int_equal(nghttp2_submit_settings(c.session, NGHTTP2_FLAG_NONE, more, 1), 0);
         take_status(a, OCSP_GOOD);
@@ -415,7 +408,7 @@ static void a_session_at_rest_keeps_next_to_nothing(void **state)
         h2_open(&c, *state, 65535);
         for (unsigned i = 0; i < 50; i++)
                 take_status(h2_get(&c, "GET", ASK(A)), OCSP_GOOD);
-        h = session_of(*state);
+        h = h2_session_of(*state);
         assert_in_range(sizeof *h, 1, 1024);
         assert_null(h->control.data);
         assert_null(h->block.octets.data);
