@@ -7,7 +7,6 @@
 #include "responder/http/http2_session.h"
 
 #define A "11"
-#define B "22"
 
 static struct h2_client c; /* one a test; large */
 

@@ -164,6 +164,21 @@ static void a_shard_does_not_change_its_name_while_one_of_the_old_name_is_valid(
         assert_no_full_is_made(f, 1);
 }
 
+/* Also when the newest has run out and an older one, made before crl.validity was shortened, has not. */
+static void a_shard_keeps_its_name_for_the_oldest_that_is_valid(void **state)
+{
+        struct fixture *f = *state;
+
+        f->issuer.crl_shards = 1;
+        f->issuer.crl_validity_s = 9 * CLOCK_DAY_S;
+        start(f);
+        f->issuer.crl_validity_s = CLOCK_HOUR_S;
+        issue(f, "full", true);
+        f->issuer.crl_url = (char *)"http://elsewhere.test/{shard}.crl";
+        fixture_go_to(f, newest(f, 1).next_update + CLOCK_MINUTE_S);
+        assert_no_full_is_made(f, 1);
+}
+
 static void a_crl_ends_with_its_ca(void **state)
 {
         struct fixture *f = *state;
@@ -365,6 +380,7 @@ int main(void)
                 TEST(a_delta_begins_at_its_base_and_has_no_freshest_crl),
                 TEST(each_shard_says_which_it_is),
                 TEST(a_shard_does_not_change_its_name_while_one_of_the_old_name_is_valid),
+                TEST(a_shard_keeps_its_name_for_the_oldest_that_is_valid),
                 TEST(a_crl_ends_with_its_ca),
                 TEST(a_crl_of_cabf_tls_lasts_ten_days_at_most),
                 TEST(a_crl_whose_signature_does_not_verify_is_never_published),
