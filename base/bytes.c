@@ -41,13 +41,17 @@ enum err bytes_take_block32(struct bytes *in, struct bytes *ret_block)
         return OK;
 }
 
+/* Reckoned, not looked up: so a compiler makes many at once. */
+static inline char hex_digit(unsigned n)
+{
+        return (char)('0' + n + (n > 9) * ('a' - '9' - 1));
+}
+
 char *bytes_to_hex(struct bytes b, char *ret_text)
 {
-        static const char digits[] = "0123456789abcdef";
-
         for (size_t i = 0; i < b.len; i++) {
-                ret_text[2 * i] = digits[b.data[i] >> 4];
-                ret_text[2 * i + 1] = digits[b.data[i] & 15];
+                ret_text[2 * i] = hex_digit(b.data[i] >> 4);
+                ret_text[2 * i + 1] = hex_digit(b.data[i] & 15);
         }
         ret_text[2 * b.len] = '\0';
         return ret_text;

@@ -11,6 +11,7 @@
 #include "responder/answer/ca_table.h"
 #include "responder/answer/crl_files.h"
 #include "responder/answer/dates.h"
+#include "responder/answer/head_memo.h"
 #include "responder/answer/ocsp_get.h"
 #include "responder/answer/request.h"
 #include "responder/answer/stats.h"
@@ -35,6 +36,7 @@ struct service {
         struct window_cache *windows;
         struct crl_files *crls;
         struct dates dates;
+        struct head_memo heads[PROTOCOL_N];
         struct access_log *access_log; /* NULL: off; the worker's */
         int client;                    /* the socket whose requests are answered; -1 = none */
         struct limits *address_limits; /* the worker's; NULL: none */

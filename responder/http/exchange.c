@@ -5,7 +5,7 @@
 
 static void render(struct service *s, const struct request *r, const struct answer *a, int64_t now_s)
 {
-        http1_head_put(&s->out, &s->dates, r, a, now_s);
+        http1_head_put(&s->out, s, r, a, now_s);
         pipeline_put_body(&s->out, r, a);
 }
 

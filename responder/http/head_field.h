@@ -11,10 +11,10 @@
 enum head_field {
         HEAD_CONTENT_TYPE,
         HEAD_CONTENT_LENGTH,
-        HEAD_LAST_MODIFIED,
-        HEAD_ETAG,
-        HEAD_EXPIRES,
         HEAD_CACHE_CONTROL,
+        HEAD_LAST_MODIFIED,
+        HEAD_EXPIRES,
+        HEAD_ETAG,
         HEAD_ALLOW,
         HEAD_TAGS, /* its name is answer->tags_name */
         HEAD_RETRY_AFTER,
@@ -22,6 +22,9 @@ enum head_field {
         HEAD_CONTENT_RANGE,
         HEAD_FIELDS,
 };
+
+/* Status, Date and these are what struct head_says decides; they come first. */
+#define HEAD_SAID ((1u << HEAD_LAST_MODIFIED) - 1)
 
 /* 1 << field for each but Date, which all have. */
 unsigned head_fields_of(const struct answer *a);

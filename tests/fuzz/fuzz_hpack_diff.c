@@ -278,7 +278,7 @@ static struct builder fields_of_http1(const struct answer *a, int64_t now_s)
         struct builder head = {0}, fields = {0};
         char *line, *colon, *end_of_line;
 
-        http1_head_put(&head, &service.dates, &request, a, now_s);
+        http1_head_put(&head, &service, &request, a, now_s);
         builder_put_u8(&head, 0);
         HOLDS(!builder_failed(&head));
         line = (char *)head.data;

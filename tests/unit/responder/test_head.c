@@ -15,9 +15,9 @@
 #define NOW 1795255200 /* Sat, 21 Nov 2026 10:00:00 GMT */
 #define DATE "\r\nDate: Sat, 21 Nov 2026 10:00:00 GMT"
 #define OCSP_TYPE "\r\nContent-Type: application/ocsp-response"
-#define CACHED                                                                                                                              \
-        "\r\nETag: \"00ff10\"\r\nExpires: Sat, 21 Nov 2026 11:00:00 GMT\r\nCache-Control: max-age=60, public, no-transform, must-revalidate"
+#define LIFETIME "\r\nCache-Control: max-age=60, public, no-transform, must-revalidate"
 #define MODIFIED "\r\nLast-Modified: Sat, 21 Nov 2026 09:00:00 GMT"
+#define EXPIRES "\r\nExpires: Sat, 21 Nov 2026 11:00:00 GMT\r\nETag: \"00ff10\""
 #define TEN(x) x x x x x x x x x x
 
 #define OF_CACHE                                                                                                                       \
@@ -29,9 +29,9 @@ static const struct row {
         const char *want;
 } ROWS[] = {
         {"an OCSP answer", {.status = 200, .content = CONTENT_OCSP, .body_len = 471, OF_CACHE},
-                "HTTP/1.1 200 OK" DATE OCSP_TYPE "\r\nContent-Length: 471" MODIFIED CACHED},
+                "HTTP/1.1 200 OK" DATE OCSP_TYPE "\r\nContent-Length: 471" LIFETIME MODIFIED EXPIRES},
         {"304 says neither what it leaves out nor when that was changed", {.status = 304, .content = CONTENT_OCSP, .body_len = 471, OF_CACHE},
-                "HTTP/1.1 304 Not Modified" DATE CACHED},
+                "HTTP/1.1 304 Not Modified" DATE LIFETIME EXPIRES},
         {"nothing to keep", {.status = 503, .body_len = 0, .retry_after_s = 10},
                 "HTTP/1.1 503 Service Unavailable" DATE
                 "\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nCache-Control: no-store, max-age=0\r\nRetry-After: 10"},
@@ -39,7 +39,7 @@ static const struct row {
                 "HTTP/1.1 405 Method Not Allowed" DATE
                 "\r\nContent-Type: text/plain\r\nContent-Length: 18\r\nCache-Control: no-store, max-age=0\r\nAllow: GET, HEAD"},
         {"what has ranges", {.status = 200, .content = CONTENT_CRL, .body_len = 1000, .total_len = 1000, OF_CACHE},
-                "HTTP/1.1 200 OK" DATE "\r\nContent-Type: application/pkix-crl\r\nContent-Length: 1000" MODIFIED CACHED "\r\nAccept-Ranges: bytes"},
+                "HTTP/1.1 200 OK" DATE "\r\nContent-Type: application/pkix-crl\r\nContent-Length: 1000" LIFETIME MODIFIED EXPIRES "\r\nAccept-Ranges: bytes"},
         {"a range", {.status = 206, .content = CONTENT_CRL, .body_len = 10, .offset = 90, .total_len = 1000},
                 "HTTP/1.1 206 Partial Content" DATE "\r\nContent-Type: application/pkix-crl\r\nContent-Length: 10"
                 "\r\nCache-Control: no-store, max-age=0\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 90-99/1000"},
@@ -47,7 +47,7 @@ static const struct row {
                 "HTTP/1.1 416 Range Not Satisfiable" DATE "\r\nContent-Type: text/plain\r\nContent-Length: 0"
                 "\r\nCache-Control: no-store, max-age=0\r\nAccept-Ranges: bytes\r\nContent-Range: bytes */1000"},
         {"tags", {.status = 200, .content = CONTENT_OCSP, .body_len = 1, OF_CACHE, .tags_name = BYTES_LIT("surrogate-key"), .tags = BYTES_LIT("a b")},
-                "HTTP/1.1 200 OK" DATE OCSP_TYPE "\r\nContent-Length: 1" MODIFIED CACHED "\r\nsurrogate-key: a b"},
+                "HTTP/1.1 200 OK" DATE OCSP_TYPE "\r\nContent-Length: 1" LIFETIME MODIFIED EXPIRES "\r\nsurrogate-key: a b"},
         {"tags whose length takes two octets of HPACK",
                 {.status = 200, .content = CONTENT_OCSP, .body_len = 1, .tags_name = BYTES_LIT("cache-tag"), .tags = BYTES_LIT(TEN("0123456789abc"))},
                 "HTTP/1.1 200 OK" DATE OCSP_TYPE "\r\nContent-Length: 1\r\nCache-Control: no-store, max-age=0\r\ncache-tag: " TEN("0123456789abc")},
@@ -62,9 +62,9 @@ static const struct row {
 static void put_http1(struct builder *out, const struct answer *a, bool keep_alive, bool old_version)
 {
         struct request request = {.keep_alive = keep_alive, .old_version = old_version};
-        struct dates dates = {0};
+        static struct service service; /* one for all: what it keeps of heads must not be mixed up */
 
-        http1_head_put(out, &dates, &request, a, NOW);
+        http1_head_put(out, &service, &request, a, NOW);
         assert_false(builder_failed(out));
 }
 
@@ -171,7 +171,7 @@ static void put_like_http2(struct builder *out, const struct row *row)
 
 static void http2_says_the_same(void **state)
 {
-        struct service service = {0};
+        static struct service service;
         struct http2_pool pool = {.config.service = &service};
 
         (void)state;
@@ -187,6 +187,77 @@ static void http2_says_the_same(void **state)
         }
 }
 
+/* ---- what is kept of heads ---- */
+
+static void put_head(struct service *s, enum protocol protocol, const struct answer *a, int64_t now_s, struct builder *out)
+{
+        struct request request = {.keep_alive = true};
+        struct http2_pool pool = {.config.service = s};
+        struct http2 session = {.pool = &pool};
+
+        if (protocol == PROTOCOL_HTTP1)
+                http1_head_put(out, s, &request, a, now_s);
+        else
+                http2_head_put(&session, out, a, now_s);
+}
+
+/* The heads of `before`, then those of `a`: as if nothing had been written before. */
+static void expect_unmixed(const char *why, const struct answer *before, const struct answer *a, int64_t now_s)
+{
+        _cleanup_free_ struct service *used = calloc(1, sizeof *used);
+        _cleanup_(builder_done) struct builder ignored = {0}, got = {0}, want = {0};
+
+        assert_non_null(used);
+        for (enum protocol p = 0; p < PROTOCOL_N; p++)
+                put_head(used, p, before, NOW, &ignored);
+        for (enum protocol p = 0; p < PROTOCOL_N; p++) {
+                _cleanup_free_ struct service *fresh = calloc(1, sizeof *fresh);
+
+                assert_non_null(fresh);
+                put_head(used, p, a, now_s, &got);
+                put_head(fresh, p, a, now_s, &want);
+        }
+        builder_put_u8(&want, 0);
+        if (got.len + 1 != want.len || memcmp(got.data, want.data, got.len) != 0)
+                fail_msg("%s: the head is another answer's", why);
+}
+
+static void a_kept_head_is_its_own_answers(void **state)
+{
+        static const struct answer base = {.status = 200, .content = CONTENT_OCSP, .body_len = 471, OF_CACHE};
+        struct variant {
+                const char *what;
+                struct answer answer;
+                int64_t now_s;
+        } variants[10];
+        size_t n = 0;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
+                variants[i] = (struct variant){"the same", base, NOW};
+        variants[n++].answer.etag[0] ^= 1;
+        variants[n].what = "now";
+        variants[n++].now_s++;
+        variants[n].what = "status";
+        variants[n++].answer.status = 304;
+        variants[n].what = "content";
+        variants[n++].answer.content = CONTENT_CRL;
+        variants[n].what = "cacheable";
+        variants[n++].answer.cacheable = false;
+        variants[n].what = "max-age";
+        variants[n++].answer.max_age_s++;
+        variants[n].what = "Expires";
+        variants[n++].answer.expires_s = 0;
+        variants[n].what = "Last-Modified";
+        variants[n++].answer.last_modified_s++;
+        variants[n].what = "Content-Length, in the same slot";
+        variants[n++].answer.body_len += HEAD_MEMO_SLOTS;
+        for (size_t i = 0; i < n; i++) {
+                expect_unmixed(variants[i].what, &base, &variants[i].answer, variants[i].now_s);
+                expect_unmixed(variants[i].what, &base, &base, NOW);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -194,6 +265,7 @@ int main(void)
                 cmocka_unit_test(numbers_around_every_power_of_ten),
                 cmocka_unit_test(the_connection_is_spoken_of_when_it_must_be),
                 cmocka_unit_test(http2_says_the_same),
+                cmocka_unit_test(a_kept_head_is_its_own_answers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
