@@ -127,6 +127,23 @@ static void put_post(struct builder *b, const struct question_source *source, st
         builder_put(b, der);
 }
 
+/* Of "GET /path HTTP/1.1\r\n...\r\n\r\nbody", the last that was put. */
+static void note_parts(const struct questions *q, struct question *item, size_t body_len)
+{
+        struct bytes request;
+        const uint8_t *path, *path_end;
+
+        if (builder_failed(&q->requests))
+                return;
+        item->len = (uint32_t)(q->requests.len - item->offset);
+        request = question_request(q, item);
+        path = (const uint8_t *)memchr(request.data, ' ', request.len) + 1;
+        path_end = memchr(path, ' ', request.len - (size_t)(path - request.data));
+        item->path_at = (uint16_t)(path - request.data);
+        item->path_len = (uint16_t)(path_end - path);
+        item->body_len = (uint16_t)body_len;
+}
+
 static void put_requests(struct questions *q, const struct question_source *source, const struct ca_key *ca)
 {
         for (size_t i = 0; i < q->n; i++) {
@@ -139,7 +156,7 @@ static void put_requests(struct questions *q, const struct question_source *sour
                         put_get(&q->requests, source, builder_bytes(&der));
                 else
                         put_post(&q->requests, source, builder_bytes(&der));
-                q->items[i].len = (uint32_t)(q->requests.len - q->items[i].offset);
+                note_parts(q, &q->items[i], source->kind == QUESTION_GET ? 0 : der.len);
                 q->requests.failed |= builder_failed(&der);
         }
 }
@@ -147,8 +164,9 @@ static void put_requests(struct questions *q, const struct question_source *sour
 static enum err make_static(const struct question_source *source, struct questions *q)
 {
         builder_printf(&q->requests, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", source->path, source->host);
-        q->items[0] = (struct question){.len = (uint32_t)q->requests.len, .expected = EXPECT_ANY};
+        q->items[0] = (struct question){.expected = EXPECT_ANY};
         q->n = 1;
+        note_parts(q, &q->items[0], 0);
         return builder_failed(&q->requests) ? ERR_NOMEM : OK;
 }
 

@@ -19,6 +19,8 @@ enum expected { EXPECT_ANY = -1, EXPECT_GOOD = 0, EXPECT_REVOKED = 1 };
 struct question {
         size_t offset; /* of the HTTP/1.1 request in `requests` */
         uint32_t len;
+        uint16_t path_at, path_len; /* in it: what HTTP/2 needs of it, beside the body at its end */
+        uint16_t body_len;
         int8_t expected; /* enum expected */
         struct serial serial;
 };
@@ -50,4 +52,14 @@ void questions_done(struct questions *q);
 static inline struct bytes question_request(const struct questions *q, const struct question *item)
 {
         return bytes_make(q->requests.data + item->offset, item->len);
+}
+
+static inline struct bytes question_path(const struct questions *q, const struct question *item)
+{
+        return bytes_make(q->requests.data + item->offset + item->path_at, item->path_len);
+}
+
+static inline struct bytes question_body(const struct questions *q, const struct question *item)
+{
+        return bytes_make(q->requests.data + item->offset + item->len - item->body_len, item->body_len);
 }
