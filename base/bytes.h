@@ -46,9 +46,15 @@ int bytes_compare(struct bytes a, struct bytes b);
 /* How many octets, of `len` at most, the two begin with alike. Inline: on the path of every GET. */
 static inline size_t bytes_common(const uint8_t *a, const uint8_t *b, size_t len)
 {
+        uint64_t x, y, xs[4], ys[4];
         size_t n = 0;
-        uint64_t x, y;
 
+        for (; n + sizeof xs <= len; n += sizeof xs) {
+                memcpy(xs, &a[n], sizeof xs);
+                memcpy(ys, &b[n], sizeof ys);
+                if ((xs[0] ^ ys[0]) | (xs[1] ^ ys[1]) | (xs[2] ^ ys[2]) | (xs[3] ^ ys[3]))
+                        break;
+        }
         for (; n + sizeof x <= len; n += sizeof x) {
                 memcpy(&x, &a[n], sizeof x);
                 memcpy(&y, &b[n], sizeof y);

@@ -91,7 +91,9 @@ static inline size_t der_header_len(size_t content_len)
 {
         if (content_len <= 0x7f)
                 return 2;
-        return 3 + (content_len > 0xff) + (content_len > 0xffff) + (content_len > 0xffffff);
+        if (content_len <= 0xff)
+                return 3;
+        return 4u + (content_len > 0xffff) + (content_len > 0xffffff);
 }
 /* A length of 80 and more, in der_header_len - 1 octets. */
 uint8_t *der_write_long_len(uint8_t *at, size_t content_len);

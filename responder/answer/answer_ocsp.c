@@ -65,6 +65,8 @@ static enum outcome outcome_of(const struct ocsp_question *q)
 
 static void put_tags(struct service *s, const struct ocsp_question *q, struct answer *a)
 {
+        if (!tags_are_on(s))
+                return;
         tags_begin(s, q->ca, a);
         for (unsigned i = 0; i < q->request.n_cert_ids; i++)
                 tags_add_serial(s, q->ca, q->request.cert_ids[i].serial, &q->statuses[i], a);

@@ -181,6 +181,8 @@ static void apply_range(const struct request *r, struct answer *a)
 
 void condition_apply(const struct request *r, struct answer *a)
 {
+        if (!r->if_none_match.data && r->if_modified_since.len == 0 && r->range.len == 0)
+                return;
         if (a->status != 200 || !a->cacheable || (r->method != METHOD_GET && r->method != METHOD_HEAD))
                 return;
         if (a->etag_len > 0 && is_not_modified(r, a)) {

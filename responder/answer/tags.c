@@ -8,11 +8,6 @@ static const struct bytes NAMES[] = {
         [CONF_TAGS_XKEY] = BYTES_LIT("xkey"),
 };
 
-static bool are_off(const struct service *s)
-{
-        return s->conf->tags == CONF_TAGS_OFF;
-}
-
 static struct cache_tags list_of(struct service *s)
 {
         return (struct cache_tags){.out = &s->tags, .separator = s->conf->tags == CONF_TAGS_CACHE_TAG ? "," : " "};
@@ -28,7 +23,7 @@ void tags_begin(struct service *s, const struct ca_entry *ca, struct answer *a)
 {
         struct cache_tags list = list_of(s);
 
-        if (are_off(s))
+        if (!tags_are_on(s))
                 return;
         s->tags = builder_fixed(s->tags_memory, sizeof s->tags_memory);
         cache_tag_put_issuer(&list, ca->label);
@@ -39,7 +34,7 @@ void tags_add_serial(struct service *s, const struct ca_entry *ca, struct bytes 
 {
         struct cache_tags list = list_of(s);
 
-        if (are_off(s))
+        if (!tags_are_on(s))
                 return;
         cache_tag_put_shard(&list, ca->label, status->shard);
         cache_tag_put_bucket(&list, ca->label, serial, s->conf->tags_buckets);
@@ -52,7 +47,7 @@ void tags_add_crl(struct service *s, const struct ca_entry *ca, uint16_t shard, 
 {
         struct cache_tags list = list_of(s);
 
-        if (are_off(s))
+        if (!tags_are_on(s))
                 return;
         cache_tag_put_shard(&list, ca->label, shard);
         cache_tag_put_crl(&list, ca->label, shard);

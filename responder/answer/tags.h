@@ -6,6 +6,11 @@
 #include "responder/answer/service.h"
 #include "store/status.h"
 
+static inline bool tags_are_on(const struct service *s)
+{
+        return s->conf->tags != CONF_TAGS_OFF;
+}
+
 /* First: the issuer. Then what the answer speaks of. */
 void tags_begin(struct service *service, const struct ca_entry *ca, struct answer *a);
 void tags_add_serial(struct service *service, const struct ca_entry *ca, struct bytes serial, const struct status *status, struct answer *a);

@@ -119,25 +119,21 @@ MUST_CHECK static enum err insert(struct hpack *h, const struct hpack_field *f)
         return OK;
 }
 
-/* RFC 7541 2.3.3: there is no index 0, and none beyond the tables. */
-static bool find(const struct hpack *h, uint32_t index, struct hpack_field *ret_field)
+static struct hpack_field field_at(const struct hpack *h, unsigned place)
 {
-        struct entry e;
-        uint16_t at;
+        uint16_t at = where(h, place);
+        struct entry e = entry_at(h, at);
 
-        if (index - 1u < HPACK_N_STATIC) {
-                const struct hpack_static *row = &HPACK_STATIC[index - 1];
+        return (struct hpack_field){bytes_make(&h->text[at + sizeof e], e.name_len),
+                bytes_make(&h->text[at + sizeof e + e.name_len], e.value_len), (enum http2_field)e.field, e.is_sound};
+}
 
-                *ret_field = (struct hpack_field){row->field, row->is_sound, row->name, row->value};
-                return true;
-        }
-        if (index == 0 || index - HPACK_N_STATIC - 1 >= h->n)
+/* RFC 7541 2.3.3: there is no index 0, and none beyond the tables. */
+static inline bool find(const struct hpack *h, uint32_t index, struct hpack_field *ret_field)
+{
+        if (index == 0 || index > HPACK_N_STATIC + h->n)
                 return false;
-        at = where(h, (unsigned)(index - HPACK_N_STATIC - 1));
-        e = entry_at(h, at);
-        *ret_field =
-                (struct hpack_field){(enum http2_field)e.field, e.is_sound, bytes_make(&h->text[at + sizeof e], e.name_len),
-                        bytes_make(&h->text[at + sizeof e + e.name_len], e.value_len)};
+        *ret_field = index <= HPACK_N_STATIC ? HPACK_STATIC[index - 1] : field_at(h, index - HPACK_N_STATIC - 1);
         return true;
 }
 

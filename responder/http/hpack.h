@@ -34,9 +34,9 @@ struct hpack {
 };
 
 struct hpack_field {
-        enum http2_field field;
-        bool is_sound;            /* RFC 9113 8.2 has nothing against it */
         struct bytes name, value; /* good until the next is read */
+        enum http2_field field;
+        bool is_sound; /* RFC 9113 8.2 has nothing against it */
 };
 
 void hpack_init(struct hpack *ret_hpack);

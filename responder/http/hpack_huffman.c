@@ -158,12 +158,14 @@ static size_t begin_as_before(struct huffman_memo *memo, struct bytes in, struct
 {
         size_t common = bytes_common(memo->in, in.data, in.len < memo->in_len ? in.len : memo->in_len);
         struct huffman_mark last = {0};
+        unsigned n_marks = memo->n_marks;
         struct bytes taken;
 
-        while (memo->n_marks > 0 && memo->marks[memo->n_marks - 1].n_bits > 8 * common)
-                memo->n_marks--;
-        if (memo->n_marks > 0)
-                last = memo->marks[memo->n_marks - 1];
+        while (n_marks > 0 && memo->marks[n_marks - 1].n_bits > 8 * common)
+                n_marks--;
+        if (n_marks > 0)
+                last = memo->marks[n_marks - 1];
+        memo->n_marks = (uint8_t)n_marks;
         memcpy(&memo->in[common], &in.data[common], in.len - common);
         memo->in_len = (uint8_t)in.len;
         memcpy(ret_text, memo->text, last.n_text);

@@ -1,15 +1,10 @@
 /* hpack_static: the table that every connection begins with. */
 #pragma once
 
-#include "responder/http/http2_field.h"
+#include "responder/http/hpack.h"
 
-/* RFC 7541 Appendix A, from index 1 on. */
-static const struct hpack_static {
-        struct bytes name, value;
-        /* as http2_field has it of name and value (a test holds it) */
-        enum http2_field field;
-        bool is_sound;
-} HPACK_STATIC[] = {
+/* RFC 7541 Appendix A, from index 1 on. What http2_field has of name and value stands beside them (a test holds it). */
+static const struct hpack_field HPACK_STATIC[] = {
         {BYTES_LIT(":authority"), BYTES_LIT(""), FIELD_AUTHORITY, true},
         {BYTES_LIT(":method"), BYTES_LIT("GET"), FIELD_METHOD, true},
         {BYTES_LIT(":method"), BYTES_LIT("POST"), FIELD_METHOD, true},

@@ -107,28 +107,34 @@ static inline bool is_zero(run r)
         return (halves[0] | halves[1]) == 0;
 }
 
+static inline run not_of_target(run r)
+{
+        return (run)(r <= ' ') | (run)(r == '#') | (run)(r > '~');
+}
+
+static inline run not_of_value(run r)
+{
+        return ((run)(r < ' ') & (run)(r != '\t')) | (run)(r == 0x7f);
+}
+
+/* At least one run of them; the last is looked at from its end, so that nothing is left over. */
+static inline bool all_pass(struct bytes b, run (*find_bad)(run))
+{
+        run bad = find_bad(load(&b.data[b.len - sizeof bad]));
+
+        for (size_t at = 0; at + sizeof bad < b.len; at += sizeof bad)
+                bad |= find_bad(load(&b.data[at]));
+        return is_zero(bad);
+}
+
 static bool all_are_target(struct bytes b)
 {
-        run bad = {0};
-
-        for (; b.len >= sizeof bad; b = slice(b, sizeof bad, b.len)) {
-                run r = load(b.data);
-
-                bad |= (run)(r <= ' ') | (run)(r == '#') | (run)(r > '~');
-        }
-        return is_zero(bad) && all_are(b, C_TARGET);
+        return b.len < sizeof(run) ? all_are(b, C_TARGET) : all_pass(b, not_of_target);
 }
 
 static bool all_are_value(struct bytes b)
 {
-        run bad = {0};
-
-        for (; b.len >= sizeof bad; b = slice(b, sizeof bad, b.len)) {
-                run r = load(b.data);
-
-                bad |= ((run)(r < ' ') & (run)(r != '\t')) | (run)(r == 0x7f);
-        }
-        return is_zero(bad) && all_are(b, C_VALUE);
+        return b.len < sizeof(run) ? all_are(b, C_VALUE) : all_pass(b, not_of_value);
 }
 
 static bool equals_nocase(struct bytes b, struct bytes word)

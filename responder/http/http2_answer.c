@@ -86,6 +86,12 @@ static void hold_file(struct http2_item *item, const struct answer *a)
         item->file_left = a->body_len;
 }
 
+/* For a frame's head, written when its length is known. */
+static void leave_room(struct builder *out)
+{
+        (void)builder_extend(out, HTTP2_FRAME_HEAD);
+}
+
 static void render(struct http2_item *item, const struct request *r, struct answer *a, int64_t now_s, struct builder *out)
 {
         struct http2_stream *s = item->stream;
@@ -97,10 +103,10 @@ static void render(struct http2_item *item, const struct request *r, struct answ
                 a->bytes = BYTES_NONE;
                 a->body_len = 0;
         }
-        http2_put_head(out, HTTP2_HEADERS, 0, s->id, 0);
+        leave_room(out);
         http2_head_put(s->session, out, a, now_s);
         body_at = out->len;
-        http2_put_head(out, HTTP2_DATA, 0, s->id, 0);
+        leave_room(out);
         pipeline_put_body(out, r, a);
         if (builder_failed(out))
                 return;

@@ -16,9 +16,10 @@
 
 #define BIT(field) (1u << (field))
 /* Whose values are kept. */
-#define KEPT                                                                                                                \
-        (BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) | BIT(FIELD_CONTENT_TYPE) | BIT(FIELD_IF_NONE_MATCH) |    \
-                BIT(FIELD_IF_MODIFIED_SINCE) | BIT(FIELD_RANGE) | BIT(FIELD_IF_RANGE) | BIT(FIELD_EXPECT))
+#define KEPT (RARE | BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) | BIT(FIELD_EXPECT))
+/* Of those, what a request for an answer as such does not say. */
+#define RARE                                                                                                                \
+        (BIT(FIELD_CONTENT_TYPE) | BIT(FIELD_IF_NONE_MATCH) | BIT(FIELD_IF_MODIFIED_SINCE) | BIT(FIELD_RANGE) | BIT(FIELD_IF_RANGE))
 /* That come once or make the request malformed (RFC 9113 8.3.1; RFC 9110 7.2, 8.6). */
 #define ONCE                                                                                                                \
         (BIT(FIELD_METHOD) | BIT(FIELD_SCHEME) | BIT(FIELD_PATH) | BIT(FIELD_AUTHORITY) | BIT(FIELD_HOST) |                 \
@@ -394,11 +395,13 @@ void http2_stream_request(const struct http2_stream *s, struct request *ret_requ
                 .keep_alive = true,
                 .path = path.len > 0 ? bytes_make(path.data, s->path_len) : BYTES_LIT(""),
                 .query = path.len > 0 ? bytes_make(&path.data[s->path_len], path.len - s->path_len) : BYTES_NONE,
-                .content_type = http2_stream_field(s, FIELD_CONTENT_TYPE),
-                .if_none_match = http2_stream_field(s, FIELD_IF_NONE_MATCH),
-                .if_modified_since = http2_stream_field(s, FIELD_IF_MODIFIED_SINCE),
-                .range = http2_stream_field(s, FIELD_RANGE),
-                .if_range = http2_stream_field(s, FIELD_IF_RANGE),
                 .body = bytes_make(s->body ? s->body : s->small, s->body_len),
         };
+        if (!(s->seen & RARE))
+                return;
+        ret_request->content_type = http2_stream_field(s, FIELD_CONTENT_TYPE);
+        ret_request->if_none_match = http2_stream_field(s, FIELD_IF_NONE_MATCH);
+        ret_request->if_modified_since = http2_stream_field(s, FIELD_IF_MODIFIED_SINCE);
+        ret_request->range = http2_stream_field(s, FIELD_RANGE);
+        ret_request->if_range = http2_stream_field(s, FIELD_IF_RANGE);
 }
