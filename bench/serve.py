@@ -69,6 +69,10 @@ class Row:
     def cost(self):
         return measure.median([r["us_per_request"] for r in self.rounds if r["us_per_request"] is not None])
 
+    def busy(self):
+        """The server's share of its CPU. Below 1 it waited for the load generator, and to be woken costs."""
+        return measure.median([r["cpu_us"] / (r["seconds"] * 1e6) for r in self.rounds])
+
     def rate(self):
         return measure.median([r["rate"] for r in self.rounds])
 
@@ -291,12 +295,13 @@ def report(bench):
                 row.name,
                 f"{cost:.2f}" if cost is not None else "-",
                 f"{r:.2f}" if r is not None else "-",
+                f"{row.busy():.0%}" if row.rounds else "-",
                 f"{row.rate():,.0f}" if row.rounds else "-",
                 f"{row.p99():,.0f}" if row.rounds else "-",
                 f"{row.failures():,}" if row.rounds else "no run",
             ]
         )
-    table = measure.table(["one request", "us CPU", "x base", "answers/s", "p99 us", "failures"], lines)
+    table = measure.table(["one request", "us CPU", "x base", "busy", "answers/s", "p99 us", "failures"], lines)
     return table + "\nbase: the floor of the same kind; over HTTP/2 h2o"
 
 
@@ -317,6 +322,7 @@ def result_of(bench, description):
             "server": row.server.name,
             "us_per_request": row.cost(),
             "ratio_to_base": ratio(row, bench.rows),
+            "busy": row.busy(),
             "answers_per_second": row.rate(),
             "p99_us": row.p99(),
             "failures": row.failures(),
