@@ -50,6 +50,12 @@ enum err http2_frame_take(struct bytes *in, struct http2_frame *ret_frame)
         return OK;
 }
 
+/* What RFC 9113 5.3.2 has left of priorities is their format and, for those who still test for it, that RFC 7540 5.3.1 forbids this. */
+static bool depends_on_itself(const struct http2_frame *f, struct bytes priority)
+{
+        return (be(priority.data, 4) & INT32_MAX) == f->stream;
+}
+
 enum http2_error http2_frame_check(const struct http2_frame *f)
 {
         const struct row *row = &ROWS[f->type < HTTP2_TYPES ? f->type : HTTP2_DATA];
@@ -61,17 +67,18 @@ enum http2_error http2_frame_check(const struct http2_frame *f)
                 return HTTP2_PROTOCOL_ERROR;
         if (len < row->min_len || len > row->max_len || len % row->unit != 0)
                 return HTTP2_FRAME_SIZE_ERROR;
-        return HTTP2_NO_ERROR;
+        return f->type == HTTP2_PRIORITY && depends_on_itself(f, f->payload) ? HTTP2_PROTOCOL_ERROR : HTTP2_NO_ERROR;
 }
 
 bool http2_frame_strip(struct http2_frame *f)
 {
-        struct bytes taken;
+        struct bytes priority;
         uint8_t n_padding = 0;
 
         if (f->flags & HTTP2_PADDED && bytes_take_u8(&f->payload, &n_padding) != OK)
                 return false;
-        if (f->type == HTTP2_HEADERS && f->flags & HTTP2_HAS_PRIORITY && bytes_take(&f->payload, 5, &taken) != OK)
+        if (f->type == HTTP2_HEADERS && f->flags & HTTP2_HAS_PRIORITY &&
+                (bytes_take(&f->payload, 5, &priority) != OK || depends_on_itself(f, priority)))
                 return false;
         if (n_padding > f->payload.len)
                 return false;

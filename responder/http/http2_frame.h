@@ -71,8 +71,8 @@ struct http2_frame {
 MUST_CHECK enum err http2_frame_take(struct bytes *in, struct http2_frame *ret_frame);
 /* Is its length one of its type, may it stand on its stream, may a client send it at all? If not, the connection error. */
 enum http2_error http2_frame_check(const struct http2_frame *frame);
-/* Takes padding and priority off the payload of DATA or HEADERS. False: they are longer than the frame (RFC 9113 6.1, 6.2).
- */
+/* Takes padding and priority off the payload of DATA or HEADERS. False: they are longer than the frame (RFC 9113 6.1, 6.2), or
+ * it depends on itself. */
 bool http2_frame_strip(struct http2_frame *frame);
 
 /* A frame's head, at the end of `out`; its payload of `len` octets follows. */

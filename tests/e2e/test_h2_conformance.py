@@ -270,9 +270,11 @@ row("http2/5.1.1", "5.1.1", "an even stream", headers(2, GET), allowed=BAD)
 row("http2/5.1.1", "5.1.1", "the highest stream", headers((1 << 31) - 1, GET), wait((1 << 31) - 1), allowed=answers((1 << 31) - 1))
 row("http2/5.1.1", "5.1.1", "a stream below the last that was never opened", headers(5, GET), wait(5), headers(3, GET),
     allowed=(*BAD, dies((STREAM_CLOSED,))))
-row("http2/5.3.1", "5.3.2", "HEADERS that depends on itself: priorities are gone", frame(HEADERS, END_STREAM | END_HEADERS | HAS_PRIORITY, 1,
-    struct.pack(">IB", 1, 255) + GET), wait(1), allowed=(answers(1), *fails(1, PROTOCOL_ERROR)))
-row("http2/5.3.1", "5.3.2", "PRIORITY that depends on itself", priority(3, 3), allowed=(ignores(), *fails(3, PROTOCOL_ERROR)))
+row("http2/5.3.1", "RFC 7540 5.3.1", "HEADERS that depends on itself", frame(HEADERS, END_STREAM | END_HEADERS | HAS_PRIORITY, 1,
+    struct.pack(">IB", 1, 255) + GET), wait(1), allowed=fails(1, PROTOCOL_ERROR))
+row("http2/5.3.1", "RFC 7540 5.3.1", "HEADERS with padding that depends on itself", frame(HEADERS, END_STREAM | END_HEADERS | HAS_PRIORITY | PADDED, 1,
+    b"\x03" + struct.pack(">IB", 1 | 1 << 31, 255) + GET + bytes(3)), wait(1), allowed=fails(1, PROTOCOL_ERROR))
+row("http2/5.3.1", "RFC 7540 5.3.1", "PRIORITY that depends on itself", priority(3, 3), allowed=fails(3, PROTOCOL_ERROR))
 row("http2/5.4.1", "5.4.1", "a PING of the wrong length ends the connection", frame(PING, 0, 0, bytes(6)), allowed=dies((FRAME_SIZE_ERROR,)))
 row("http2/5.4.1", "5.4.1", "after an error no request is answered", frame(SETTINGS, 0, 1), headers(1, GET), allowed=BAD)
 row("http2/5.5", "5.5", "an unknown frame", frame(0x16, 0, 0, bytes(8)), allowed=ignores())
