@@ -1,7 +1,6 @@
 #include "responder/http/http1_head.h"
 
 #include "responder/answer/http_status.h"
-#include "responder/answer/service.h"
 
 static const struct bytes NAMES[HEAD_FIELDS] = {
         [HEAD_CONTENT_TYPE] = BYTES_LIT("\r\nContent-Type: "),
@@ -17,13 +16,21 @@ static const struct bytes NAMES[HEAD_FIELDS] = {
         [HEAD_CONTENT_RANGE] = BYTES_LIT("\r\nContent-Range: "),
 };
 
-static void put_name(struct builder *out, const struct answer *a, enum head_field field)
+static void begin(struct builder *out, struct dates *dates, const struct answer *a, int64_t now_s)
+{
+        head_put(out, http_status_line(a->status));
+        head_put(out, BYTES_LIT("\r\nDate: "));
+        head_put_date(out, dates, now_s);
+}
+
+static void put_field(struct builder *out, struct dates *dates, const struct answer *a, enum head_field field)
 {
         head_put(out, NAMES[field]);
-        if (field != HEAD_TAGS)
-                return;
-        head_put(out, a->tags_name);
-        head_put(out, BYTES_LIT(": "));
+        if (field == HEAD_TAGS) {
+                head_put(out, a->tags_name);
+                head_put(out, BYTES_LIT(": "));
+        }
+        head_put_value(out, dates, a, field);
 }
 
 static void put_connection(struct builder *out, const struct request *request, const struct answer *a)
@@ -34,40 +41,14 @@ static void put_connection(struct builder *out, const struct request *request, c
                 head_put(out, BYTES_LIT("\r\nConnection: keep-alive"));
 }
 
-static void put_fields(struct builder *out, struct dates *dates, const struct answer *a, unsigned fields)
-{
-        for (; fields != 0; fields &= fields - 1) {
-                enum head_field field = (enum head_field)__builtin_ctz(fields);
-
-                put_name(out, a, field);
-                head_put_value(out, dates, a, field);
-        }
-}
-
-/* Status line, Date and the `fields` of HEAD_SAID. */
-static void put_said(struct builder *out, struct service *s, const struct answer *a, int64_t now_s, unsigned fields)
-{
-        struct head_says says = head_says_of(a, now_s);
-        size_t at = out->len;
-
-        if (head_memo_put(&s->heads[PROTOCOL_HTTP1], &says, out))
-                return;
-        head_put(out, http_status_line(a->status));
-        head_put(out, BYTES_LIT("\r\nDate: "));
-        head_put_date(out, &s->dates, now_s);
-        put_fields(out, &s->dates, a, fields);
-        head_memo_keep(&s->heads[PROTOCOL_HTTP1], &says, bytes_make(&out->data[at], out->len - at));
-}
-
 void http1_head_put(struct builder *out, struct service *s, const struct request *request, const struct answer *a, int64_t now_s)
 {
-        unsigned fields = head_fields_of(a);
+        static const struct head_format format = {PROTOCOL_HTTP1, begin, put_field};
 
         if (!builder_extend(out, HEAD_MAX))
                 return;
         out->len -= HEAD_MAX;
-        put_said(out, s, a, now_s, fields & HEAD_SAID);
-        put_fields(out, &s->dates, a, fields & ~HEAD_SAID);
+        head_put_all(out, s, &format, a, now_s);
         put_connection(out, request, a);
         head_put(out, BYTES_LIT("\r\n\r\n"));
 }

@@ -4,8 +4,6 @@
 #include "responder/answer/request.h"
 #include "responder/http/head_field.h"
 
-struct service;
-
 /* `request` gives version and persistence; answer->close overrides. The service keeps what heads have in common. */
 void http1_head_put(
         struct builder *out, struct service *service, const struct request *request, const struct answer *a, int64_t now_s);

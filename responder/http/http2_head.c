@@ -118,39 +118,24 @@ void http2_head_put_continue(struct http2 *h, struct builder *out)
                 put_status(out, 100);
 }
 
-static void put_fields(struct builder *out, struct dates *dates, const struct answer *a, unsigned fields)
+static void begin(struct builder *out, struct dates *dates, const struct answer *a, int64_t now_s)
 {
-        for (; fields != 0; fields &= fields - 1) {
-                enum head_field field = (enum head_field)__builtin_ctz(fields);
-
-                put_name(out, a, field);
-                put_value(out, dates, a, field);
-        }
-}
-
-/* :status, date and the `fields` of HEAD_SAID. */
-static void put_said(struct builder *out, struct service *s, const struct answer *a, int64_t now_s, unsigned fields)
-{
-        struct head_says says = head_says_of(a, now_s);
-        size_t at = out->len;
-
-        if (head_memo_put(&s->heads[PROTOCOL_HTTP2], &says, out))
-                return;
         put_status(out, a->status);
         put_index(out, NAME_DATE);
         put_len(out, CLOCK_HTTP_LEN);
-        head_put_date(out, &s->dates, now_s);
-        put_fields(out, &s->dates, a, fields);
-        head_memo_keep(&s->heads[PROTOCOL_HTTP2], &says, bytes_make(&out->data[at], out->len - at));
+        head_put_date(out, dates, now_s);
+}
+
+static void put_field(struct builder *out, struct dates *dates, const struct answer *a, enum head_field field)
+{
+        put_name(out, a, field);
+        put_value(out, dates, a, field);
 }
 
 void http2_head_put(struct http2 *h, struct builder *out, const struct answer *a, int64_t now_s)
 {
-        struct service *s = h->pool->config.service;
-        unsigned fields = head_fields_of(a);
+        static const struct head_format format = {PROTOCOL_HTTP2, begin, put_field};
 
-        if (!begin_block(h, out))
-                return;
-        put_said(out, s, a, now_s, fields & HEAD_SAID);
-        put_fields(out, &s->dates, a, fields & ~HEAD_SAID);
+        if (begin_block(h, out))
+                head_put_all(out, h->pool->config.service, &format, a, now_s);
 }
