@@ -91,9 +91,10 @@ def requests_of(server):
 
 
 def hold(pipe, port, numbers, requests):
-    """A process: each word that comes through the pipe is done, then answered."""
+    """A process, until it is killed: each word that comes through the pipe is done, then answered."""
     sockets = []
-    while (word := pipe.recv()) != "end":
+    while True:
+        word = pipe.recv()
         if word == "open":
             sockets += [open_one(port, i) for i in numbers]
             pipe.send(len(sockets))

@@ -295,11 +295,10 @@ uint8_t *der_write_long_len(uint8_t *at, size_t content_len)
         size_t n = der_header_len(content_len) - 2;
 
         *at++ = (uint8_t)(0x80 | n);
-        if (n > 2) {
-                *at++ = (uint8_t)(content_len >> (8 * (n - 1)));
-                if (n > 3)
-                        *at++ = (uint8_t)(content_len >> 16);
-        }
+        if (n > 3)
+                *at++ = (uint8_t)(content_len >> 24);
+        if (n > 2)
+                *at++ = (uint8_t)(content_len >> 16);
         if (n > 1)
                 *at++ = (uint8_t)(content_len >> 8);
         *at++ = (uint8_t)content_len;

@@ -1,5 +1,5 @@
 /* http2_head: an answer as HTTP/2 fields. They are those of head_field; what HTTP/1 says by Connection is said by GOAWAY here.
- * Nothing goes into a table (RFC 7541 6.2.2): most values are an answer's own, and what is rendered may be thrown away and
+ * Nothing goes into a table (RFC 7541 6.2.2): it would be kept for each connection, and what is rendered may be thrown away and
  * rendered again. */
 #include "responder/http/head_field.h"
 #include "responder/http/http2_session.h"
